@@ -1,0 +1,79 @@
+"""Name what can happen in a session, and give each event its one shape.
+
+In      what the relay saw, in order
+Out     bytes: one MessagePack array of arrays [at_us, kind, channel, data, detail]
+Errors  EventDecodeError, with the index of the event
+Source  docs/recording-format.md; MessagePack specification
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """What an event says; the comment names what `data` and `detail` hold."""
+
+    OPEN = "open"  # detail: the session's header, see recorder.header
+    REQUEST = "request"  # data: the command's bytes or the subsystem; detail: access, type, pty, term, cols, rows, env
+    VERDICT = "verdict"  # detail: verdict, rules, reason
+    INPUT = "input"  # data: bytes from the bot to the target
+    OUTPUT = "output"  # data: bytes from the target to the bot
+    ERROR = "error"  # data: bytes from the target to the bot's stderr
+    NOTICE = "notice"  # data: bytes that the bastion itself wrote to the bot's stderr
+    CLIENT_PROTOCOL = "client-protocol"  # data: sftp or scp bytes from the bot, file payload left out
+    TARGET_PROTOCOL = "target-protocol"  # data: sftp or scp bytes from the target, file payload left out
+    FILE = "file"  # detail: op, path, direction, length, sha256, ... see bastion.transfer
+    DIGEST = "digest"  # detail: stream, length, sha256: content past the quota that a rule let pass unrecorded
+    RESIZE = "resize"  # detail: cols, rows
+    SIGNAL = "signal"  # detail: name, from the bot to the target
+    EOF = "eof"  # detail: side, "client" or "target"
+    REFUSED = "refused"  # detail: what, reason: a forwarding, agent or environment request that was turned down
+    MARKER = "marker"  # detail: label
+    EXIT = "exit"  # detail: status, or signal, core, message
+    CLOSE = "close"  # detail: reason, exit_status, exit_signal, bytes_in, bytes_out
+
+
+class EventDecodeError(ValueError):
+    """The bytes are not events; the message names the index of the first that is not."""
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One thing that happened: `at_us` is microseconds since the session began, never decreasing.
+
+    `channel` is the SSH channel's number within the session, counted from 1; 0 is the session itself.
+    """
+
+    at_us: int
+    kind: Kind
+    channel: int = 0
+    data: bytes = b""
+    detail: dict[str, Any] = {}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Event])
+
+
+def encode_events(events: Iterable[Event]) -> bytes:
+    """Return the events as one MessagePack array."""
+    return _encoder.encode(list(events))
+
+
+def decode_events(body: bytes) -> list[Event]:
+    """Return the events that `encode_events` wrote; raise EventDecodeError on anything else."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise EventDecodeError(f"not a list of events: {error}") from error
+
+
+
+
+def only(kind: Kind, events: Iterable[Event]) -> Iterator[Event]:
+    """Yield the events of one kind."""
+    return (event for event in events if event.kind is kind)
