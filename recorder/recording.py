@@ -1,0 +1,153 @@
+"""Record one live session: append events, then close and seal.
+
+In      events as they happen, from any number of channels
+Out     futures that are done once the events are committed (law L1)
+Errors  StoreError once, for the commit that failed; SessionBroken for every append after it (law L2)
+Source  docs/recording-format.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from recorder.chunk import ChunkWriter
+from recorder.errors import SessionBroken
+from recorder.events import Event, Kind
+from recorder.recovery import close_interrupted
+from recorder.rows import insert_chunk, seal_session, write_row
+from recorder.store import Store, Transaction
+from recorder.summary import State, Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Who is on what: the first event of every recording. `started_us` is microseconds since 1970."""
+
+    id: str
+    identity: str
+    owner: str
+    target: str
+    login: str
+    started_us: int
+    claims: Mapping[str, str]
+    certificate: Mapping[str, Any]
+    peer: str
+
+
+class Recording:
+    """One session on its way into the store. Appends are committed in the order in which they are called."""
+
+    def __init__(self, store: Store, header: Header) -> None:
+        self.header = header
+        self.id = header.id
+        self.content_bytes = 0
+        self.closed = False
+        self._store = store
+        self._writer = ChunkWriter(header.id, store.signer)
+        self._summary = Summary(id=header.id)
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._last_at_us = 0
+        self._undone = False
+
+    def at_us(self) -> int:
+        """Return the time now, in microseconds since the session began."""
+        return max(0, self._store.now_us() - self.header.started_us)
+
+    def event(self, kind: Kind, channel: int = 0, data: bytes = b"", **detail: Any) -> Event:
+        """Return an event that happens now."""
+        return Event(self.at_us(), kind, channel, data, detail)
+
+    async def open(self) -> None:
+        """Commit the session's first event, its row and its entry on the audit chain."""
+        first = self.event(Kind.OPEN, **msgspec.to_builtins(self.header))
+
+        def work(transaction: Transaction) -> None:
+            self._pack(transaction, [first])
+            transaction.audit(
+                "session.opened",
+                {
+                    "session": self.id,
+                    "identity": self.header.identity,
+                    "owner": self.header.owner,
+                    "target": self.header.target,
+                    "login": self.header.login,
+                    "first": self._writer.head.hex(),
+                },
+            )
+
+        await self._commit(work)
+
+    async def append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
+        """Commit events, and how many bytes they let pass each way; raise StoreError or SessionBroken."""
+        if not events:
+            return
+        self.content_bytes += sum(len(event.data) for event in events)
+
+        def work(transaction: Transaction) -> None:
+            self._bytes_in += bytes_in
+            self._bytes_out += bytes_out
+            self._pack(transaction, events)
+
+        await self._commit(work)
+
+    async def close(self, reason: str) -> None:
+        """Append the last event and seal; after a failed commit, seal what was committed as interrupted."""
+
+        def work(transaction: Transaction) -> None:
+            if self._undone:
+                close_interrupted(transaction, self.id, reason)
+                return
+            last = Event(
+                max(self._last_at_us, self.at_us()),
+                Kind.CLOSE,
+                detail={
+                    "state": State.CLOSED.value,
+                    "reason": reason,
+                    "bytes_in": self._bytes_in,
+                    "bytes_out": self._bytes_out,
+                },
+            )
+            self._summary.apply(last)
+            chunk = self._writer.pack([last], bytes_in=self._bytes_in, bytes_out=self._bytes_out)
+            insert_chunk(transaction, chunk)
+            seal_session(transaction, self._summary, chunk)
+
+        self.closed = True
+        await self._store.commit(work, undone=self._mark_undone)
+
+    def _pack(self, transaction: Transaction, events: Sequence[Event]) -> None:
+        """Write the next chunk (on the writer thread), times made never decreasing."""
+        ordered: list[Event] = []
+        changed = False
+        for event in events:
+            if event.at_us < self._last_at_us:
+                event = msgspec.structs.replace(event, at_us=self._last_at_us)  # noqa: PLW2901
+            self._last_at_us = event.at_us
+            changed |= self._summary.apply(event)
+            ordered.append(event)
+        chunk = self._writer.pack(ordered, bytes_in=self._bytes_in, bytes_out=self._bytes_out)
+        insert_chunk(transaction, chunk)
+        if changed:
+            write_row(transaction, self._summary, seal=None)
+
+    def _mark_undone(self) -> None:
+        """Remember, on the writer thread, that the chain in memory is ahead of the one on disk."""
+        self._undone = True
+
+    async def _commit(self, work: Callable[[Transaction], None]) -> None:
+        def guarded(transaction: Transaction) -> None:
+            if self._undone:
+                raise ValueError("an earlier commit of this session failed")
+            work(transaction)
+
+        if self._undone or self.closed:
+            raise SessionBroken(f"session {self.id} takes no more events")
+        try:
+            await self._store.commit(guarded, undone=self._mark_undone)
+        except (ValueError, TypeError, LookupError) as error:
+            raise SessionBroken(f"session {self.id} cannot be recorded: {error}") from error

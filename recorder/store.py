@@ -1,0 +1,243 @@
+"""Commit evidence to one SQLite file, from one writer thread, many sessions to a transaction.
+
+In      jobs: functions of a Transaction, from the event loop
+Out     a future that is done only once the job's transaction is on disk (law L1)
+Holds   the jobs that wait for the next transaction, at most one for each thing that awaits one
+Errors  StoreError for the database's faults; every job of a failed transaction gets it (law L2)
+Source  SQLite: WAL, PRAGMA synchronous, SAVEPOINT
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from recorder import audit
+from recorder.errors import StoreClosed, StoreError
+from recorder.seal import Signer
+from recorder.store_schema import check_ours, create_schema
+
+Durability = Literal["power", "process"]
+T = TypeVar("T")
+
+BATCH_JOBS = 256
+BUSY_MS = 2_000
+MEMORY_KIB = 4_096
+
+_SYNCHRONOUS: Mapping[Durability, str] = {"power": "FULL", "process": "NORMAL"}
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What a job may use: the connection, inside a transaction, and the audit chain."""
+
+    connection: sqlite3.Connection
+    signer: Signer
+    now_us: Callable[[], int]
+    entries: list[audit.Entry] = field(default_factory=list)
+
+    def audit(self, kind: str, detail: Mapping[str, Any]) -> audit.Entry:
+        """Append one entry to the audit chain; it is journalled once it is committed."""
+        entry = audit.append(self.connection, self.signer, kind, detail, self.now_us())
+        self.entries.append(entry)
+        return entry
+
+
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    work: Callable[[Transaction], T]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[T]
+    undone: Callable[[], None]
+
+
+def connect(path: Path, *, durability: Durability = "power", create: bool = False) -> sqlite3.Connection:
+    """Open the evidence file for writing; raise StoreError when it is not one or cannot be written."""
+    try:
+        if not create and not path.exists():
+            raise StoreError(f"{path}: there is no such recording database")
+        fresh = not path.exists() or path.stat().st_size == 0
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            if not fresh:
+                check_ours(connection, path)
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute(f"PRAGMA cache_size = -{MEMORY_KIB}")
+            if fresh:
+                create_schema(connection)
+                path.chmod(0o600)
+        except BaseException:
+            connection.close()
+            raise
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path}: cannot be opened for recording: {error}") from error
+    return connection
+
+
+def append_now(
+    path: Path, signer: Signer, kind: str, detail: Mapping[str, Any], now_us: int
+) -> audit.Entry:
+    """Append one audit entry from a process that is not the server; raise StoreError."""
+    connection = connect(path)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        entry = audit.append(connection, signer, kind, detail, now_us)
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be written: {error}") from error
+    finally:
+        connection.close()
+    return entry
+
+
+class Store:
+    """The evidence database of a running bastion."""
+
+    def __init__(
+        self,
+        path: Path,
+        signer: Signer,
+        *,
+        now_us: Callable[[], int],
+        durability: Durability = "power",
+        journal: Callable[[audit.Entry], None] = lambda _entry: None,
+    ) -> None:
+        """Open (or make) the file and start the writer thread; raise StoreError."""
+        self.path = path
+        self.signer = signer
+        self.now_us = now_us
+        self._journal = journal
+        self._connection = connect(path, durability=durability, create=True)
+        self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self._thread.start()
+
+    async def commit(
+        self, work: Callable[[Transaction], T], *, undone: Callable[[], None] = lambda: None
+    ) -> T:
+        """Run a job in the next transaction and return its result once that is on disk; raise StoreError.
+
+        `undone` is called on the writer thread, before any later job, when the job's work was rolled back.
+        """
+        if self._closed:
+            raise StoreClosed(f"{self.path}: the recorder is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._queue.put(_Job(work, loop, future, undone))
+        return await future
+
+    async def audit(self, kind: str, detail: Mapping[str, Any]) -> audit.Entry:
+        """Append one entry to the audit chain."""
+        return await self.commit(lambda transaction: transaction.audit(kind, detail))
+
+    def run_now(self, work: Callable[[Transaction], T]) -> T:
+        """Run a job before the event loop starts, in a transaction of its own; raise StoreError."""
+        transaction = Transaction(self._connection, self.signer, self.now_us)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            result = work(transaction)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise StoreError(f"{self.path}: cannot be written: {error}") from error
+        for entry in transaction.entries:
+            self._journal(entry)
+        return result
+
+    def close(self) -> None:
+        """Finish what is queued and leave one whole file behind (no WAL)."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError:
+            pass  # a reader still has the file open: the WAL stays beside it, and is part of it
+        finally:
+            self._connection.close()
+
+    def _write(self) -> None:
+        while (job := self._queue.get()) is not None:
+            batch = [job]
+            stop = False
+            while len(batch) < BATCH_JOBS:
+                try:
+                    another = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if another is None:
+                    stop = True
+                    break
+                batch.append(another)
+            self._commit_batch(batch)
+            if stop:
+                return
+
+    def _commit_batch(self, batch: list[_Job[Any]]) -> None:
+        transaction = Transaction(self._connection, self.signer, self.now_us)
+        outcomes: list[tuple[_Job[Any], Any, Exception | None]] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in batch:
+                outcomes.append(self._run(job, transaction))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            failure = StoreError(f"{self.path}: cannot be written: {error}")
+            outcomes = [(job, None, failure) for job in batch]
+            for job in batch:
+                job.undone()
+        else:
+            for entry in transaction.entries:
+                self._journal(entry)
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job[Any], Any, Exception | None]]] = {}
+        for outcome in outcomes:
+            by_loop.setdefault(outcome[0].loop, []).append(outcome)
+        for loop, group in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_resolve, group)
+
+    def _run(self, job: _Job[Any], transaction: Transaction) -> tuple[_Job[Any], Any, Exception | None]:
+        """Run one job so that its own fault undoes its own work only."""
+        kept = len(transaction.entries)
+        self._connection.execute("SAVEPOINT job")
+        try:
+            result = job.work(transaction)
+        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+            self._connection.execute("ROLLBACK TO job")
+            self._connection.execute("RELEASE job")
+            del transaction.entries[kept:]
+            job.undone()
+            return job, None, error
+        self._connection.execute("RELEASE job")
+        return job, result, None
+
+    def _rollback(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            pass  # the commit's own error is the one that is told
+
+
+def _resolve(outcomes: list[tuple[_Job[Any], Any, Exception | None]]) -> None:
+    for job, result, error in outcomes:
+        if job.future.done():
+            continue
+        if error is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(error)

@@ -1,0 +1,93 @@
+"""Lay out the evidence database and recognise one that is ours.
+
+Source  docs/recording-format.md; SQLite file format, sections 1.3.14 (user version) and 1.3.17 (application id)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from recorder.errors import StoreError
+
+APPLICATION_ID = 0x62617374  # "bast"
+FORMAT = 1
+
+
+def create_schema(connection: sqlite3.Connection) -> None:
+    """Create the tables of an empty database."""
+    database = Database(connection, execute_plugins=False)
+    database.table("sessions").create(
+        {
+            "id": str,
+            "state": str,
+            "identity": str,
+            "owner": str,
+            "target": str,
+            "login": str,
+            "access": str,
+            "started_us": int,
+            "ended_us": int,
+            "exit_status": int,
+            "exit_signal": str,
+            "end_reason": str,
+            "bytes_in": int,
+            "bytes_out": int,
+            "claims": str,
+            "seal": int,
+        },
+        pk="id",
+        not_null={"state", "identity", "owner", "target", "login", "started_us", "claims"},
+    )
+    database.table("chunks").create(
+        {
+            "session": str,
+            "seq": int,
+            "segment": int,
+            "bytes_in": int,
+            "bytes_out": int,
+            "body": bytes,
+            "hash": bytes,
+            "signature": bytes,
+        },
+        pk=("session", "seq"),
+        not_null={"segment", "bytes_in", "bytes_out", "body", "hash", "signature"},
+    )
+    database.table("audit").create(
+        {"seq": int, "at_us": int, "kind": str, "session": str, "jws": str},
+        pk="seq",
+        not_null={"at_us", "kind", "jws"},
+    )
+    database.table("audit").create_index(["session"])
+    database.table("sessions").create_index(["started_us"])
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.commit()
+
+
+def schema_of(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """Return (type, name, sql) of everything in the database's schema."""
+    rows = connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master")
+    return {(kind, name, sql) for kind, name, sql in rows}
+
+
+def expected_schema() -> set[tuple[str, str, str]]:
+    """Return what `schema_of` gives for a database of ours."""
+    with sqlite3.connect(":memory:") as connection:
+        create_schema(connection)
+        return schema_of(connection)
+
+
+def check_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreError unless the file is an evidence database of this format."""
+    try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path}: not a recording database: {error}") from error
+    if application != APPLICATION_ID:
+        raise StoreError(f"{path}: not a recording database (application id {application:#x})")
+    if version != FORMAT:
+        raise StoreError(f"{path}: recording format {version}, but this program reads format {FORMAT}")

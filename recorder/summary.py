@@ -1,0 +1,90 @@
+"""Fold a session's events into the one row that lists show.
+
+The row is a cache of the events: verify folds them again and compares, so nothing here may be known only here.
+
+In      the events of one session, in order
+Out     Summary, whose `row()` is the row of table `sessions`
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from recorder.events import Event, Kind
+
+
+class State(StrEnum):
+    """Where a session stands."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+    INTERRUPTED = "interrupted"
+
+
+ROW_KINDS = frozenset({Kind.OPEN, Kind.REQUEST, Kind.EXIT, Kind.CLOSE})  # events that change the row
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """What is known of a session so far; times are microseconds since 1970."""
+
+    id: str
+    state: State = State.ACTIVE
+    identity: str = ""
+    owner: str = ""
+    target: str = ""
+    login: str = ""
+    access: list[str] = field(default_factory=list)
+    started_us: int = 0
+    ended_us: int | None = None
+    exit_status: int | None = None
+    exit_signal: str | None = None
+    end_reason: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    claims: dict[str, str] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> bool:
+        """Take one event in; say whether the row has changed."""
+        if event.kind not in ROW_KINDS:
+            return False
+        detail = event.detail
+        match event.kind:
+            case Kind.OPEN:
+                self.identity, self.owner = detail["identity"], detail["owner"]
+                self.target, self.login = detail["target"], detail["login"]
+                self.started_us, self.claims = detail["started_us"], dict(detail["claims"])
+            case Kind.REQUEST:
+                if detail.get("access") and detail["access"] not in self.access:
+                    self.access.append(detail["access"])
+            case Kind.EXIT:
+                self.exit_status, self.exit_signal = detail.get("status"), detail.get("signal")
+            case Kind.CLOSE:
+                self.state = State(detail["state"])
+                self.ended_us = self.started_us + event.at_us
+                self.end_reason = detail["reason"]
+                self.bytes_in, self.bytes_out = detail["bytes_in"], detail["bytes_out"]
+        return True
+
+    def row(self) -> dict[str, Any]:
+        """Return the row, by column, without `seal` (which the audit chain gives)."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "identity": self.identity,
+            "owner": self.owner,
+            "target": self.target,
+            "login": self.login,
+            "access": ",".join(self.access),
+            "started_us": self.started_us,
+            "ended_us": self.ended_us,
+            "exit_status": self.exit_status,
+            "exit_signal": self.exit_signal,
+            "end_reason": self.end_reason,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "claims": json.dumps(self.claims, sort_keys=True),
+        }
