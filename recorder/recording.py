@@ -36,6 +36,7 @@ class Header:
     claims: Mapping[str, str]
     certificate: Mapping[str, Any]
     peer: str
+    owner_is_person: bool = False
 
 
 class Recording:
@@ -46,6 +47,7 @@ class Recording:
         self.id = header.id
         self.content_bytes = 0
         self.closed = False
+        self.sealed = False
         self._store = store
         self._writer = ChunkWriter(header.id, store.signer)
         self._summary = Summary(id=header.id)
@@ -119,6 +121,7 @@ class Recording:
 
         self.closed = True
         await self._store.commit(work, undone=self._mark_undone)
+        self.sealed = True
 
     def _pack(self, transaction: Transaction, events: Sequence[Event]) -> None:
         """Write the next chunk (on the writer thread), times made never decreasing."""

@@ -11,11 +11,11 @@ Out     audit entries `session.sealed` (state interrupted) or `session.damaged`
 
 from __future__ import annotations
 
-import base64
 import json
 
 from recorder.chunk import ChunkError, ChunkReader, ChunkWriter
 from recorder.events import Event, Kind
+from recorder.past import unchecked_payload
 from recorder.rows import insert_chunk, read_chunks, seal_session
 from recorder.seal import KeySet
 from recorder.store import Transaction
@@ -45,7 +45,7 @@ def witnessed(transaction: Transaction, session: str) -> tuple[int, str] | None:
         (session,),
     )
     for (jws,) in rows:
-        heads = json.loads(_payload(jws))["detail"]["heads"]
+        heads = json.loads(unchecked_payload(jws))["detail"]["heads"]
         if session in heads:
             chunks, head = heads[session]
             return chunks, head
@@ -103,9 +103,3 @@ def close_interrupted(
     chunk = writer.pack([event], bytes_in=reader.bytes_in, bytes_out=reader.bytes_out)
     insert_chunk(transaction, chunk)
     seal_session(transaction, summary, chunk, witnessed_chunks=last[0] if last else 0)
-
-
-def _payload(jws: str) -> bytes:
-    """Return a compact JWS's payload unchecked (it is this store's own; verify checks it)."""
-    part = jws.split(".")[1]
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -1,0 +1,236 @@
+"""Reach into asyncssh where its public interface stops; nothing else does.
+
+Each hook says why it is needed and what asyncssh would have to offer instead; tests/unit/bastion/test_asyncssh_hooks.py
+fails when an upgrade moves what they rest on. asyncssh is pinned to one minor version for the same reason.
+
+ServerConnection.validate_public_key   asyncssh takes a certificate without principals for any user, drops unknown
+                                       extensions and hides serial and key id. Wanted: a callback with the raw blob.
+ServerConnection.reload_config         runs OpenSSH configuration matching in an executor for each user name; there
+                                       is no configuration file here. Wanted: an option to leave it out.
+ServerConnection(server_factory)       options carry the factory of server objects, but making options costs
+                                       milliseconds, and each jump has a server object of its own. Wanted: a
+                                       factory as an argument of the connection.
+ServerConnection.pause_writing         asyncssh ignores the transport's call, so that what a slow reader does not take
+                                       grows without bound. Wanted: `drain()` on a connection.
+ServerConnection.peer                  inside a jump the peer address is empty. Wanted: an option for it.
+ServerChannel._process_*_request       asyncssh answers exec, shell and subsystem requests before a coroutine could
+                                       decide them, and refuses commands that are not UTF-8. Wanted: async callbacks
+                                       with bytes.
+ClientChannel commands as bytes        `create_session(command=…)` encodes text only as UTF-8, but passes bytes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import asyncssh
+from asyncssh.channel import SSHServerChannel
+from asyncssh.connection import SSHServerConnection, SSHServerConnectionOptions
+from asyncssh.packet import SSHPacket, String
+
+from bastion.certificate import CertificateError, key_line
+
+MAXIMUM_AUTH_TRIES = 8
+MAXIMUM_ENVIRONMENT = 64
+MAXIMUM_ENVIRONMENT_BYTES = 4096
+_WEAK_SIGNATURES = frozenset({b"ssh-rsa", b"ssh-dss"})  # SHA-1: RFC 8332 section 1
+
+
+class KeyJudge(Protocol):
+    """What the server object of a ServerConnection must offer beside asyncssh's own callbacks."""
+
+    def judge_key(self, username: str, blob: bytes) -> bytes | None:
+        """Return the bare public key's blob if this user may log in with this key or certificate."""
+
+    def key_proven(self, username: str, blob: bytes) -> None:
+        """Take note that the client has signed with the key just judged (a mere query is no proof: T4)."""
+
+
+class RequestJudge(Protocol):
+    """What the session object of a ServerChannel must offer beside asyncssh's own callbacks."""
+
+    async def requested(self, kind: str, data: bytes) -> bool:
+        """Decide an exec, shell or subsystem request; true once both sides stand."""
+
+    def environment_offered(self, name: bytes, value: bytes) -> None:
+        """Take note of an environment variable."""
+
+    def forwarding_refused(self, what: str) -> None:
+        """Take note that agent or X11 forwarding was asked for and refused."""
+
+
+class ServerChannel(SSHServerChannel[bytes]):
+    """A session channel whose requests are decided by a coroutine, on bytes."""
+
+    def _judge(self) -> RequestJudge:
+        return cast(RequestJudge, self._session)
+
+    def _process_exec_request(self, packet: SSHPacket) -> bool:
+        command = packet.get_string()
+        packet.check_end()
+        return self._decide("exec", command)
+
+    def _process_shell_request(self, packet: SSHPacket) -> bool:
+        packet.check_end()
+        return self._decide("shell", b"")
+
+    def _process_subsystem_request(self, packet: SSHPacket) -> bool:
+        subsystem = packet.get_string()
+        packet.check_end()
+        return self._decide("subsystem", subsystem)
+
+    def _process_env_request(self, packet: SSHPacket) -> bool:
+        name, value = packet.get_string(), packet.get_string()
+        packet.check_end()
+        self._judge().environment_offered(name, value)
+        return True
+
+    def _process_auth_agent_req_at_openssh_dot_com_request(self, packet: SSHPacket) -> bool:  # type: ignore[override]
+        packet.check_end()
+        self._judge().forwarding_refused("agent")
+        return False
+
+    def _process_x11_req_request(self, packet: SSHPacket) -> bool:
+        self._judge().forwarding_refused("x11")
+        return False
+
+    def _decide(self, kind: str, data: bytes) -> bool:
+        if self._session_started:
+            return False
+        self._session_started = True
+        self._conn.create_task(self._answer(kind, data), self.logger)
+        return cast(bool, None)  # asyncssh: None means that `_report_response` follows
+
+    async def _answer(self, kind: str, data: bytes) -> None:
+        accepted = await self._judge().requested(kind, data)
+        if self._conn is not None and self._session is not None:
+            self._report_response(accepted)
+
+
+class ServerConnection(SSHServerConnection):
+    """A server connection on a socket, or on a channel of another one (`outer`)."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: SSHServerConnectionOptions,
+        server_factory: Callable[[], asyncssh.SSHServer],
+        *,
+        outer: ServerConnection | None = None,
+    ) -> None:
+        super().__init__(loop, options)
+        self._protocol_factory = server_factory
+        self.outer = outer
+        self._auth_failures = 0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    @property
+    def peer(self) -> str:
+        """Return the address of the client's own socket, never what the client says of itself."""
+        if self.outer is not None:
+            return self.outer.peer
+        return self._peer_addr
+
+    async def room(self) -> None:
+        """Wait until what was written so far has gone far enough for more."""
+        await self._room.wait()
+        if self.outer is not None:
+            await self.outer.room()
+
+    def pause_writing(self) -> None:
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        self._room.set()
+
+    def _cleanup(self, exc: Exception | None) -> None:
+        self._room.set()
+        super()._cleanup(exc)
+
+    async def reload_config(self) -> None:
+        """Leave the options as they are."""
+
+    async def validate_public_key(
+        self, username: str, key_data: bytes, msg: bytes, signature: bytes
+    ) -> bool:
+        """Judge a key or certificate, and check the client's signature over this very connection (T5)."""
+        judge = cast(KeyJudge, self._owner)
+        if judge is None:
+            return False
+        blob = judge.judge_key(username, key_data)
+        if blob is None:
+            self._auth_failures += 1
+            if self._auth_failures > MAXIMUM_AUTH_TRIES:
+                raise asyncssh.DisconnectError(
+                    asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "Too many authentication failures"
+                )
+            return False
+        if not msg:
+            return True
+        if not self._signed(blob, msg, signature):
+            return False
+        judge.key_proven(username, key_data)
+        return True
+
+    def _signed(self, blob: bytes, msg: bytes, signature: bytes) -> bool:
+        length = int.from_bytes(signature[:4], "big")
+        if signature[4 : 4 + length] in _WEAK_SIGNATURES:
+            return False
+        try:
+            key = asyncssh.import_public_key(key_line(blob))
+        except (asyncssh.KeyImportError, CertificateError):
+            return False
+        return key.verify(String(self._session_id) + msg, signature)
+
+    def create_server_channel(
+        self, encoding: str | None = "", errors: str = "", window: int = 0, max_pktsize: int = 0
+    ) -> SSHServerChannel[bytes]:
+        """Return a channel of our own kind, which carries bytes."""
+        return ServerChannel(
+            self,
+            self._loop,
+            self._allow_pty,
+            False,
+            False,
+            0,
+            0,
+            None,
+            "strict",
+            window or self._window,
+            max_pktsize or self._max_pktsize,
+        )
+
+
+def server_options(host_key: tuple[asyncssh.SSHKey, asyncssh.SSHCertificate], **extra: Any) -> Any:
+    """Return options for a server that knows public keys only and forwards nothing by itself.
+
+    They are costly to make and hold nothing of one connection: make them once for each host certificate.
+    """
+    return SSHServerConnectionOptions(
+        server_factory=asyncssh.SSHServer,
+        server_host_keys=[host_key],
+        config=None,
+        gss_host=None,
+        password_auth=False,
+        kbdint_auth=False,
+        host_based_auth=False,
+        public_key_auth=True,
+        x509_trusted_certs=None,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        allow_scp=False,
+        encoding=None,
+        line_editor=False,
+        **extra,
+    )
+
+
+def is_open(channel: Any) -> bool:
+    """Say whether a channel can still be written to."""
+    return channel is not None and channel._send_state == "open"
+
+

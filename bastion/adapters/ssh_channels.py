@@ -1,0 +1,205 @@
+"""Be the two ends of a relay: the bot's channel (we are the server) and the target's (we are the client).
+
+In      asyncssh's callbacks
+Out     items in an inbox; writes that wait until there is room
+Source  RFC 4254 sections 5 and 6
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import asyncssh
+
+from bastion.adapters.asyncssh_hooks import (
+    MAXIMUM_ENVIRONMENT,
+    MAXIMUM_ENVIRONMENT_BYTES,
+    ServerConnection,
+    is_open,
+)
+from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Resize, Signal
+from bastion.requests import Pty, Request
+
+Handler = Callable[["BotChannel", Request], Awaitable[bool]]
+
+
+class BotChannel(asyncssh.SSHServerSession[bytes]):
+    """A session channel that a bot or a person has opened."""
+
+    def __init__(self, connection: ServerConnection, handler: Handler, refused: Callable[[str], None]) -> None:
+        self.inbox = Inbox()
+        self._connection = connection
+        self._handler = handler
+        self._refused = refused
+        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
+        self._pty: Pty | None = None
+        self._environment: dict[str, str] = {}
+        self._environment_refused: list[str] = []
+        self._room = asyncio.Event()
+        self._room.set()
+
+    # What asyncssh calls.
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._channel = chan
+        self.inbox.pause = chan.pause_reading
+        self.inbox.resume = chan.resume_reading
+
+    def pty_requested(
+        self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
+    ) -> bool:
+        cols, rows, width_px, height_px = term_size
+        self._pty = Pty(
+            term=term_type, cols=cols, rows=rows, width_px=width_px, height_px=height_px, modes=dict(term_modes)
+        )
+        return True
+
+    def environment_offered(self, name: bytes, value: bytes) -> None:
+        text = name.decode("utf-8", "backslashreplace")[:64]
+        allowed = text in ("LANG", "TERM") or text.startswith(("LC_", "BASTION_"))
+        fits = len(value) <= MAXIMUM_ENVIRONMENT_BYTES and len(self._environment) < MAXIMUM_ENVIRONMENT
+        if allowed and fits and name.isascii() and b"\0" not in value:
+            self._environment[text] = value.decode("utf-8", "surrogateescape")
+        elif len(self._environment_refused) < MAXIMUM_ENVIRONMENT:
+            self._environment_refused.append(text)
+
+    def forwarding_refused(self, what: str) -> None:
+        self._refused(what)
+
+    async def requested(self, kind: str, data: bytes) -> bool:
+        request = Request(
+            kind=kind,
+            data=data,
+            pty=self._pty,
+            environment=self._environment,
+            environment_refused=tuple(self._environment_refused),
+        )
+        return await self._handler(self, request)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self.inbox.put(Data(data))
+
+    def eof_received(self) -> bool:
+        self.inbox.put(Eof())
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        self.inbox.put(Resize(width, height, pixwidth, pixheight))
+
+    def signal_received(self, signal: str) -> None:
+        self.inbox.put(Signal(signal))
+
+    def pause_writing(self) -> None:
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        self._room.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._channel = None
+        self._room.set()
+        self.inbox.put(Closed())
+
+    # What the relay calls.
+
+    async def write(self, data: bytes, *, error: bool = False) -> None:
+        """Send to stdout or stderr, then wait until there is room for more; dropped once the bot is gone."""
+        if is_open(self._channel) and self._channel is not None:
+            self._channel.write(data, asyncssh.EXTENDED_DATA_STDERR if error else None)
+            await self._room.wait()
+            await self._connection.room()
+
+    def write_eof(self) -> None:
+        """Say that no more output follows."""
+        if is_open(self._channel) and self._channel is not None:
+            self._channel.write_eof()
+
+    def exit(self, exited: Exited) -> None:
+        """Send how the command ended, and close."""
+        if self._channel is None:
+            return
+        if exited.signal is not None:
+            self._channel.exit_with_signal(exited.signal, exited.core, exited.message)
+        elif exited.status is not None:
+            self._channel.exit(exited.status)
+        else:
+            self._channel.close()
+
+    def close(self) -> None:
+        """Close without a status: OpenSSH's client then ends with 255."""
+        if self._channel is not None:
+            self._channel.close()
+
+
+class TargetChannel(asyncssh.SSHClientSession[bytes]):
+    """A session channel that the bastion has opened on a target."""
+
+    def __init__(self) -> None:
+        self.inbox = Inbox()
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._exited: Exited | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+
+    # What asyncssh calls.
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._channel = chan
+        self.inbox.pause = chan.pause_reading
+        self.inbox.resume = chan.resume_reading
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self.inbox.put(Data(data, error=datatype == asyncssh.EXTENDED_DATA_STDERR))
+
+    def eof_received(self) -> bool:
+        self.inbox.put(Eof())
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        self._exited = Exited(status=status)
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self._exited = Exited(signal=signal, core=core_dumped, message=msg)
+
+    def pause_writing(self) -> None:
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        self._room.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # The status can arrive before output that a full inbox still holds back: it is told last.
+        self._channel = None
+        self._room.set()
+        if self._exited is not None:
+            self.inbox.put(self._exited)
+        self.inbox.put(Closed())
+
+    # What the relay calls.
+
+    async def write(self, data: bytes) -> None:
+        """Send to stdin, then wait until there is room for more; dropped once the command is gone."""
+        if is_open(self._channel) and self._channel is not None:
+            self._channel.write(data)
+            await self._room.wait()
+
+    def write_eof(self) -> None:
+        """Say that no more input follows."""
+        if is_open(self._channel) and self._channel is not None:
+            self._channel.write_eof()
+
+    def resize(self, size: Resize) -> None:
+        """Pass on the bot's new terminal size."""
+        if is_open(self._channel) and self._channel is not None:
+            self._channel.change_terminal_size(size.cols, size.rows, size.width_px, size.height_px)
+
+    def signal(self, name: str) -> None:
+        """Pass on a signal."""
+        if is_open(self._channel) and self._channel is not None:
+            self._channel.send_signal(name)
+
+    def abort(self) -> None:
+        """Close at once: sshd then ends the command as if its client had vanished."""
+        if self._channel is not None:
+            self._channel.abort()

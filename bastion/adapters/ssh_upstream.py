@@ -1,0 +1,198 @@
+"""Open channels on a target over SSH, with a certificate made for one session or with a key of the operator's.
+
+In      a target, a login, the session's id for the target's own log
+Out     TargetChannel values; at most one connection without and one with the right to a terminal
+Errors  Unreachable, HostKeyMismatch
+Source  RFC 4252 to 4254; OpenSSH PROTOCOL.certkeys (source-address)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import asyncssh
+
+from bastion import certificate
+from bastion.adapters.ciphers import offered_ciphers
+from bastion.adapters.ssh_channels import TargetChannel
+from bastion.errors import HostKeyMismatch, TargetError, Unreachable
+from bastion.keyring import Keyring, fresh_key, private_pem
+from bastion.requests import Request
+from bastion.settings import Target
+
+CONNECT_S = 10.0
+LOGIN_S = 20.0
+KEEPALIVE_S = 30
+
+
+class SshWay:
+    """The way to one SSH target as one login, for one session."""
+
+    def __init__(
+        self, target: Target, login: str, *, key_id: str, keyring: Keyring, now: Callable[[], float]
+    ) -> None:
+        """Connect nowhere yet; `key_id` is what the target's log will show."""
+        self._target = target
+        self._login = login
+        self._key_id = key_id
+        self._keyring = keyring
+        self._now = now
+        self._connections: dict[bool, asyncssh.SSHClientConnection] = {}
+        self._connecting = asyncio.Lock()
+        self._closed = False
+
+    async def open(self, request: Request) -> TargetChannel:
+        """Open a channel for a request; raise TargetError."""
+        pty = request.pty
+        connection = await self._connection(pty is not None)
+        options: dict[str, Any] = {"env": request.environment, "encoding": None}
+        if request.kind == "exec":
+            options["command"] = request.data
+        elif request.data == b"sftp":
+            options["subsystem"] = "sftp"
+        if pty is not None:
+            options.update(
+                request_pty="force",
+                term_type=pty.term,
+                term_size=(pty.cols, pty.rows, pty.width_px, pty.height_px),
+                term_modes=pty.modes,
+            )
+        else:
+            options["request_pty"] = False
+        try:
+            async with asyncio.timeout(LOGIN_S):
+                _channel, made = await connection.create_session(TargetChannel, **options)
+        except (asyncssh.Error, OSError, TimeoutError) as error:
+            raise Unreachable(
+                f"{self._target.name} refused the {request.kind} request: {_reason(error)}"
+            ) from error
+        assert isinstance(made, TargetChannel)  # noqa: S101 - the factory given above
+        return made
+
+    def close(self) -> None:
+        """Drop the connections at once: the target ends what runs on them."""
+        self._closed = True
+        for connection in self._connections.values():
+            connection.abort()
+        self._connections.clear()
+
+    async def _connection(self, pty: bool) -> asyncssh.SSHClientConnection:
+        async with self._connecting:
+            known = self._connections.get(pty)
+            if known is not None and not known.is_closed():
+                return known
+            made = await self._connect(pty)
+            if self._closed:
+                made.abort()
+                raise Unreachable("the session has ended")
+            self._connections[pty] = made
+            return made
+
+    async def _connect(self, pty: bool) -> asyncssh.SSHClientConnection:
+        name, address = self._target.name, self._target.address
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                sock = await _connect_socket(address.host, address.port)
+        except (OSError, TimeoutError) as error:
+            raise Unreachable(
+                f"{name} cannot be reached at {address}: {_reason(error)}",
+                public=f"target {name} cannot be reached: {_reason(error)}",
+            ) from error
+        try:
+            async with asyncio.timeout(LOGIN_S):
+                return await asyncssh.connect(
+                    address.host,
+                    address.port,
+                    sock=sock,
+                    config=None,
+                    username=self._login,
+                    known_hosts=self._known_hosts(),
+                    client_keys=self._client_keys(sock.getsockname()[0], pty),
+                    agent_path=None,
+                    agent_forwarding=False,
+                    x509_trusted_certs=None,
+                    gss_host=None,
+                    password_auth=False,
+                    kbdint_auth=False,
+                    host_based_auth=False,
+                    preferred_auth="publickey",
+                    encryption_algs=offered_ciphers(),
+                    compression_algs=["none"],
+                    keepalive_interval=KEEPALIVE_S,
+                    keepalive_count_max=3,
+                )
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise HostKeyMismatch(
+                f"{name} at {address} showed a host key that the configuration does not name: {error}",
+                public=f"target {name} showed another host key than the configured one; nothing was sent to it",
+            ) from error
+        except asyncssh.PermissionDenied as error:
+            raise Unreachable(
+                f"{name} refused login {self._login!r}: does it trust the user CA (bastion keys user-ca)?",
+                public=f"target {name} refused the bastion's login as {self._login!r}",
+            ) from error
+        except (asyncssh.Error, OSError, TimeoutError) as error:
+            raise Unreachable(f"target {name}: the SSH handshake failed: {_reason(error)}") from error
+
+    def _known_hosts(self) -> Any:
+        if self._target.host_key is not None:
+            return ([asyncssh.import_public_key(self._target.host_key)], [], [])
+        assert self._target.host_ca is not None  # noqa: S101 - the configuration has one of the two
+        return ([], [asyncssh.import_public_key(self._target.host_ca)], [])
+
+    def _client_keys(self, source_address: str, pty: bool) -> list[Any]:
+        """Return the operator's key, or a key and certificate that exist for this connection only."""
+        auth = self._target.auth
+        if auth.kind == "key" and auth.file is not None:
+            try:
+                return [asyncssh.read_private_key(str(auth.file))]
+            except (OSError, asyncssh.KeyImportError) as error:
+                raise TargetError(
+                    f"{auth.file}: cannot be used as a key: {error}",
+                    public=f"the bastion has no usable key for target {self._target.name}",
+                ) from error
+        key = fresh_key()
+        private = asyncssh.import_private_key(private_pem(key))
+        line = certificate.issue_upstream(
+            private.public_data,
+            ca=self._keyring.user_ca,
+            login=self._login,
+            key_id=self._key_id,
+            now=self._now(),
+            source_address=source_address,
+            pty=pty,
+        )
+        return [(private, asyncssh.import_certificate(line))]
+
+
+async def _connect_socket(host: str, port: int) -> socket.socket:
+    """Return a connected socket, trying each address of the host in turn; raise OSError."""
+    loop = asyncio.get_running_loop()
+    failure: OSError = OSError(f"{host} has no address")
+    for family, kind, protocol, _name, address in await loop.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,56 @@
+"""Gather the commands, and turn every foreseen error into one line and an exit status.
+
+Out     exit status 0: done; 1: done, and the answer is no (verify found damage); 2: could not be done
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bastion.cli import evidence_commands, operator_commands
+from bastion.cli.door import Door
+from bastion.errors import BastionError
+from recorder.errors import RecorderError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--door", "door", hidden=True, default=None, help="Who asks, when the bastion runs this for them.")
+@click.option("--terminal", hidden=True, is_flag=True, help="The asker has a raw terminal at the other end.")
+@click.version_option(package_name="bastion", message="bastion %(version)s")
+@click.pass_context
+def cli(context: click.Context, door: str | None, terminal: bool) -> None:
+    """An SSH bastion and session recorder for CI jobs, bots and service accounts.
+
+    To begin: `bastion init DIR`, edit DIR/bastion.toml, `bastion check`, `bastion serve`.
+    To see it work: `bastion demo`.
+
+    Commands find the configuration by --config FILE or by the variable BASTION_CONFIG.
+    """
+    context.obj = Door(asker=door, terminal=terminal)
+
+
+for command in (*operator_commands.COMMANDS, *evidence_commands.COMMANDS):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except (BastionError, RecorderError) as error:
+        for line in str(error).splitlines():
+            click.echo(f"bastion: {line}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has seen enough
+        sys.exit(0)

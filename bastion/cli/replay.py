@@ -1,0 +1,65 @@
+"""Play a replay on a terminal, here or at the far end of an SSH channel, and hear its keys.
+
+In      a Player; keys on standard input
+Out     what it draws on standard output
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import termios
+import time
+import tty
+from collections.abc import Iterator
+
+from recorder.player import Player
+
+
+def play(player: Player, *, raw_terminal: bool, interactive: bool) -> None:
+    """Draw until the replay ends; `raw_terminal` says that the far terminal is raw already."""
+    with _raw_keys(interactive and not raw_terminal):
+        while not player.finished:
+            due_s = player.due()
+            key, waited_s = _wait_key(due_s) if interactive else ("", 0.0)
+            if key:
+                player.key(key, waited_s)
+                continue
+            if due_s is not None:
+                _draw(player.step())
+        _draw(player.finish() if interactive else b"")
+    if interactive:
+        _draw(b"\r\n")
+
+
+def _wait_key(due_s: float | None) -> tuple[str, float]:
+    """Wait until the next drawing is due, and return a key that was pressed meanwhile."""
+    begun = time.monotonic()
+    ready, _, _ = select.select([sys.stdin], [], [], due_s)
+    if not ready:
+        return "", 0.0
+    data = os.read(sys.stdin.fileno(), 1)
+    if not data:  # nobody is there to press keys any more
+        return "q", 0.0
+    return data.decode("latin-1"), time.monotonic() - begun
+
+
+def _draw(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+@contextlib.contextmanager
+def _raw_keys(wanted: bool) -> Iterator[None]:
+    """Take keys one by one and unechoed, and put the terminal back afterwards."""
+    if not wanted:
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

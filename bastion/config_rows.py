@@ -1,0 +1,100 @@
+"""Convert the checked tables of a configuration into the values that the application uses.
+
+In      tables of bastion.config_tables; the folder that their paths are relative to
+Out     values of bastion.settings and bastion.identity: paths absolute, lists without doubles
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bastion.config_tables import (
+    BastionTable,
+    IdentityTable,
+    IssuerTable,
+    PersonTable,
+    RecorderTable,
+    TargetTable,
+)
+from bastion.identity import Identity, Person
+from bastion.settings import BastionSettings, IssuerSettings, RecorderSettings, Target, TargetAuth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Sound tables by their index in the file; `issuer_names` are of all issuers, broken ones too."""
+
+    bastion: BastionSettings | None
+    issuers: Mapping[int, IssuerSettings]
+    persons: Mapping[int, Person]
+    identities: Mapping[int, Identity]
+    targets: Mapping[int, Target]
+    issuer_names: frozenset[str]
+
+
+def bastion_settings(table: BastionTable, folder: Path) -> BastionSettings:
+    """Return what a [bastion] table says."""
+    return BastionSettings(
+        listen=tuple(table.listen),
+        data=_path(folder, table.data),
+        keys=_path(folder, table.keys),
+        names=tuple(table.names),
+        responders=frozenset(table.responders),
+    )
+
+
+def recorder_settings(table: RecorderTable) -> RecorderSettings:
+    """Return what a [recorder] table says."""
+    return RecorderSettings(durability=table.durability, quota_bytes=table.quota)
+
+
+def issuer_settings(table: IssuerTable, folder: Path) -> IssuerSettings:
+    """Return what an [[issuer]] table says."""
+    return IssuerSettings(
+        name=table.name,
+        url=table.url,
+        jwks_file=None if table.jwks_file is None else _path(folder, table.jwks_file),
+        audience=table.audience,
+        one_key_per_token=table.one_key_per_token,
+        groups_claim=table.groups_claim,
+    )
+
+
+def person(table: PersonTable) -> Person:
+    """Return what a [[person]] table says."""
+    return Person(name=table.name, aliases=dict(table.aliases))
+
+
+def identity(table: IdentityTable) -> Identity:
+    """Return what an [[identity]] table says."""
+    return Identity(
+        name=table.name,
+        owner=table.owner,
+        issuer=table.issuer,
+        match=table.match,
+        groups=tuple(dict.fromkeys(table.groups)),
+        lifetime_s=table.lifetime,
+        session_s=table.session,
+    )
+
+
+def target(table: TargetTable, folder: Path) -> Target:
+    """Return what a [[target]] table says."""
+    file = table.auth.file
+    return Target(
+        name=table.name,
+        kind=table.kind,
+        address=table.address,
+        host_key=table.host_key,
+        host_ca=table.host_ca,
+        logins=tuple(dict.fromkeys(table.logins)),
+        shell=table.shell,
+        labels=dict(table.labels),
+        auth=TargetAuth(kind=table.auth.kind, file=None if file is None else _path(folder, file)),
+    )
+
+
+def _path(folder: Path, text: str) -> Path:
+    return (folder / text).resolve()

@@ -1,0 +1,251 @@
+"""Describe each table of a configuration: its keys, their types, their defaults, and what they mean.
+
+In      tables as TOML gives them
+Out     checked tables, each by itself; the JSON Schema that editors, errors and the reference are made from
+Errors  pydantic.ValidationError, which config.py puts into words
+Source  docs/configuration.md; JSON Schema 2020-12
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+from bastion.addresses import Address, check_host_name, parse_address, parse_listen
+from bastion.match_table import check_match
+from bastion.names import (
+    check_group,
+    check_identity_name,
+    check_issuer_name,
+    check_login,
+    check_target_name,
+    check_text,
+)
+from bastion.public_key_line import parse_public_key_line
+from bastion.quantities import DAY_S, MINUTE_S, parse_duration, parse_size
+from bastion.settings import AuthKind, Durability, TargetKind
+from policies.schema import tidied
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _written(default: str | list[str] | dict[str, str]) -> Any:
+    """Return a default as the file would have it; it is converted like what the file says."""
+    return default
+
+
+Text = Annotated[str, AfterValidator(check_text)]
+Group = Annotated[str, AfterValidator(check_group)]
+KeyLine = Annotated[str, AfterValidator(parse_public_key_line)]
+Listen = Annotated[Address, PlainValidator(parse_listen, json_schema_input_type=str)]
+Size = Annotated[int, PlainValidator(parse_size, json_schema_input_type=str | int)]
+Lifetime = Annotated[
+    int,
+    PlainValidator(partial(parse_duration, low_s=MINUTE_S, high_s=DAY_S), json_schema_input_type=str),
+]
+SessionLength = Annotated[
+    int,
+    PlainValidator(partial(parse_duration, low_s=MINUTE_S, high_s=7 * DAY_S), json_schema_input_type=str),
+]
+
+
+class Table(BaseModel):
+    """A table of the file: no key that is not named, no value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
+
+
+class BastionTable(Table):
+    """The bastion itself."""
+
+    listen: Annotated[
+        list[Listen],
+        BeforeValidator(_listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
+        Field(min_length=1),
+    ] = Field(
+        default=_written(["127.0.0.1:2222"]),
+        description='Where to listen: "HOST:PORT" or "[IPV6]:PORT", one or a list. Port 0 takes a free one.',
+        examples=[["127.0.0.1:2222"]],
+    )
+    data: Text = Field(default="./var", description="The folder of recordings.sqlite.")
+    keys: Text = Field(
+        default="./keys",
+        description="The folder of the bastion's private keys. Neither of `data` and `keys` may hold the "
+        "other: whoever backs up the evidence must not copy the keys.",
+    )
+    names: Annotated[list[Annotated[str, AfterValidator(check_host_name)]], Field(min_length=1)] = Field(
+        default=["bastion.example.com"],
+        description="The host names or IP addresses that clients know it by; its host certificate says them.",
+        examples=[["bastion.example.com"]],
+    )
+    responders: list[Text] = Field(
+        default=["responders"],
+        description="The groups that may read evidence over SSH.",
+        examples=[["responders"]],
+    )
+
+
+class RecorderTable(Table):
+    """How sessions are recorded."""
+
+    durability: Durability = Field(
+        default="power",
+        description='"power": what was released survives a power cut (fsync before release); "process": it '
+        "survives a crash of the process only.",
+    )
+    quota: Size = Field(
+        default=_written("1GiB"),
+        description='Recorded content per session, such as "512MiB", or a number of bytes. Past it the '
+        'session ends, unless a rule that allows it says past_quota = "digest-only".',
+    )
+
+
+class IssuerTable(Table):
+    """An OIDC issuer whose tokens are taken."""
+
+    name: Annotated[str, AfterValidator(check_issuer_name)] = Field(
+        description="A short name for it, used here and in front of its groups.", examples=["github"]
+    )
+    url: Text = Field(
+        description="What `iss` in its tokens must say, letter by letter. Its keys are found from there by "
+        "OIDC discovery, over https (http on loopback only), unless there is a jwks_file.",
+        examples=["https://token.actions.githubusercontent.com"],
+    )
+    jwks_file: Text | None = Field(
+        default=None,
+        description="For closed networks: a file with the issuer's keys as a JWK Set. Then `url` is compared "
+        "and never fetched.",
+        examples=["cluster-jwks.json"],
+    )
+    audience: Text = Field(
+        description="What `aud` in its tokens must say or list.", examples=["ssh://bastion.example.com"]
+    )
+    one_key_per_token: bool = Field(
+        default=True,
+        description="The key that a token was first used with may ask again until the token expires; a "
+        "second key is refused and audited.",
+    )
+    groups_claim: Text | None = Field(
+        default=None,
+        description='A claim that lists groups; what it yields is prefixed: "github/dba".',
+        examples=["groups"],
+    )
+
+
+class PersonTable(Table):
+    """One human under all their names; owners and approvers resolve to persons."""
+
+    name: Text = Field(description="The name that owners are written by.", examples=["dana@acme.example"])
+    aliases: dict[Text, Text] = Field(
+        default={}, description="The person's user name at each issuer.", examples=[{"github": "dana"}]
+    )
+
+
+class IdentityTable(Table):
+    """A bot, a job or a service account: whose tokens it has, who owns it, what it may have."""
+
+    name: Annotated[str, AfterValidator(check_identity_name)] = Field(
+        description="Its name, which its certificates bear.", examples=["orders-deployer"]
+    )
+    owner: Text = Field(
+        description="The person who answers for it. If persons are declared the owner must be one of them, "
+        "or the identity gets no certificate.",
+        examples=["dana@acme.example"],
+    )
+    issuer: Text = Field(description="The name of the issuer of its tokens.", examples=["github"])
+    match: Annotated[dict[str, Any], AfterValidator(check_match)] = Field(
+        description="The claims that a token must have, all of them. A value is a string, a whole number, "
+        "true or false, of the claim's own type, or a list of these (any of them); nested claims are nested "
+        "tables. A string matches exactly unless it begins with `glob:`. Prefer ids, which cannot be renamed "
+        "or used again.",
+        examples=[{"repository_id": "1296269", "environment": "production"}],
+    )
+    groups: list[Group] = Field(
+        default=[], description="The groups that rules know it by.", examples=[["ci"]]
+    )
+    lifetime: Lifetime = Field(
+        default=_written("15m"),
+        description="How long a certificate is good for starting sessions, 1m to 1d; never past the token.",
+        examples=["15m"],
+    )
+    session: SessionLength = Field(
+        default=_written("1h"), description="The longest session, 1m to 7d.", examples=["1h"]
+    )
+
+
+class AuthTable(Table):
+    """How the bastion logs in to a target."""
+
+    kind: AuthKind = Field(
+        description='"certificate": the user CA signs one per session; "key": a private key, in `file`.',
+        examples=["certificate"],
+    )
+    file: Text | None = Field(
+        default=None, description="The private key, never under `data`.", examples=["keys/web-1"]
+    )
+
+
+class TargetTable(Table):
+    """Something that sessions can reach."""
+
+    name: Annotated[str, AfterValidator(check_target_name)] = Field(
+        description="The name that bots ask for; unique whatever the case of its letters.", examples=["web-1"]
+    )
+    kind: TargetKind = Field(default="ssh", description="What it speaks.")
+    address: Annotated[Address, PlainValidator(parse_address, json_schema_input_type=str)] = Field(
+        description='Where it is: "HOST:PORT" or "[IPV6]:PORT"; the port is 22 if left out.',
+        examples=["10.0.0.5:22"],
+    )
+    host_key: KeyLine | None = Field(
+        default=None,
+        description="The public key it must show, as in its .pub file. Either this or host_ca.",
+        examples=["ssh-ed25519 AAAA..."],
+    )
+    host_ca: KeyLine | None = Field(
+        default=None,
+        description="The public key of the CA that signs its host certificate. Either this or host_key.",
+        examples=["ssh-ed25519 AAAA..."],
+    )
+    logins: Annotated[list[Annotated[str, AfterValidator(check_login)]], Field(min_length=1)] = Field(
+        description="The user names on it that may be asked for.", examples=[["deploy"]]
+    )
+    shell: Text = Field(
+        default="bash",
+        description="The login shell of these users; what is not known to parse like bash is unparsed.",
+    )
+    labels: dict[Text, Text] = Field(
+        default={}, description="What rules know it by.", examples=[{"env": "prod"}]
+    )
+    auth: AuthTable = Field(
+        default=_written({"kind": "certificate"}), description="How the bastion logs in to it."
+    )
+
+
+class PolicyTable(Table):
+    """Which rules decide."""
+
+    files: Annotated[list[Text], Field(min_length=1)] = Field(
+        description="Policy files, or `library:NAME` for one that is shipped. All rules count, in no order.",
+        examples=[["policy.toml"]],
+    )
+
+
+class Document(Table):
+    """A configuration of the bastion."""
+
+    bastion: BastionTable = Field(default=_written({}), description="The bastion itself.")
+    recorder: RecorderTable = Field(default=_written({}), description="How sessions are recorded.")
+    issuer: list[IssuerTable] = Field(default=[], description="The OIDC issuers whose tokens are taken.")
+    person: list[PersonTable] = Field(default=[], description="Humans, each under all their names.")
+    identity: list[IdentityTable] = Field(default=[], description="Bots, jobs and service accounts.")
+    target: list[TargetTable] = Field(default=[], description="What sessions can reach.")
+    policy: PolicyTable = Field(description="Which rules decide.", examples=[{"files": ["policy.toml"]}])
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the configuration, for editors."""
+    return tidied(Document.model_json_schema(), "bastion configuration")

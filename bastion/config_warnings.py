@@ -1,0 +1,86 @@
+"""Find what is allowed in a configuration but is hardly what the operator meant.
+
+In      Config
+Out     lines `KEY: message`
+Source  docs/configuration.md; docs/security.md, law L7
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator
+
+from bastion.identity import Identity, resolve_owner
+from bastion.settings import Config, Target
+from policies.engine import covers_where, covers_who
+from policies.model import Request, Rule, VerdictKind
+from policies.pattern import GLOB_PREFIX
+from policies.problem import shown
+
+EXAMPLE_NAME = "bastion.example.com"
+
+
+def warnings_about(config: Config) -> Iterator[str]:
+    """Yield one line for each thing that looks like a mistake."""
+    if EXAMPLE_NAME in config.bastion.names:
+        yield f'bastion.names: says "{EXAMPLE_NAME}", which no client will connect to'
+    yield from _unused(config)
+    for at, identity in enumerate(config.identities):
+        yield from _identity(f"identity[{at}]", identity, config)
+    for at, target in enumerate(config.targets):
+        yield from _target(f"target[{at}]", target, _allowing(config))
+    for rule in config.policy.rules:
+        yield from _rule(rule, config)
+
+
+def _unused(config: Config) -> Iterator[str]:
+    if not config.identities:
+        yield "identity: none is declared, so nobody can get a certificate"
+    if not config.targets:
+        yield "target: none is declared, so there is nothing to reach"
+    if not _allowing(config):
+        yield "policy.files: no rule allows anything, so every session is denied"
+    used = {identity.issuer for identity in config.identities}
+    for at, issuer in enumerate(config.issuers):
+        if issuer.name not in used:
+            yield f"issuer[{at}]: no identity has tokens of {shown(issuer.name)}"
+
+
+def _identity(key: str, identity: Identity, config: Config) -> Iterator[str]:
+    if resolve_owner(identity, config.persons) is None:
+        owner = shown(identity.owner)
+        yield f"{key}.owner: {owner} is no declared person, so {identity.name} gets no certificate"
+    brings_groups = any(issuer.name == identity.issuer and issuer.groups_claim for issuer in config.issuers)
+    covered = any(covers_who(rule.when, identity.name, identity.groups) for rule in _allowing(config))
+    if not covered and not brings_groups:
+        yield f"{key}: no rule allows {identity.name} anything"
+
+
+def _target(key: str, target: Target, allowing: Iterable[Rule]) -> Iterator[str]:
+    asked = [
+        Request(identity="", groups=frozenset(), target=target.name, labels=target.labels, login=login)
+        for login in target.logins
+    ]
+    if not any(covers_where(rule.when, request) for rule in allowing for request in asked):
+        yield f"{key}: no rule allows anybody to reach {target.name}"
+    file = target.auth.file
+    if file is not None and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield f"{key}.auth.file: {file} can be used by others than its owner (chmod 600 it)"
+
+
+def _rule(rule: Rule, config: Config) -> Iterator[str]:
+    identities = {identity.name for identity in config.identities}
+    targets = {target.name for target in config.targets}
+    spoken = (
+        ("identities", rule.when.identities, identities),
+        ("targets", rule.when.targets, targets),
+    )
+    for field, patterns, declared in spoken:
+        for pattern in patterns or ():
+            if not pattern.startswith(GLOB_PREFIX) and pattern not in declared:
+                hint = f' (a glob begins with "{GLOB_PREFIX}")' if set(pattern) & set("*?") else ""
+                yield f"rule {rule.id}: when.{field} names {shown(pattern)}, which is not declared{hint}"
+
+
+def _allowing(config: Config) -> list[Rule]:
+    return [rule for rule in config.policy.rules if rule.verdict is VerdictKind.ALLOW]

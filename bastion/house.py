@@ -1,0 +1,273 @@
+"""Hold what a running bastion knows, and answer what its doors ask.
+
+In      the configuration in force (swapped whole by `adopt`), the keyring, the store, the clock
+Out     principals, sessions, certificates, host certificates for jumps
+Errors  Refused and its kin, to be told to the client; RecorderError when nothing can be recorded (law L2)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from ulid import ULID
+
+from bastion import certificate
+from bastion.authority import Authority, CertificateRefused, fingerprint, run_name
+from bastion.certificate import Login
+from bastion.clock import Clock
+from bastion.control import Control
+from bastion.errors import Expired, Refused
+from bastion.identity import resolve_owner
+from bastion.inbox import Closed, Data, Eof, Exited
+from bastion.keyring import Keyring
+from bastion.principal import Principal, find_identity, principal_of
+from bastion.relay import BotEnd
+from bastion.requests import Request
+from bastion.resolve import check_login, find_target, resolve
+from bastion.session import Session, Way
+from bastion.settings import Config, Target
+from bastion.tasks import Tasks
+from recorder.errors import RecorderError
+from recorder.recording import Header, Recording
+from recorder.store import Store
+
+log = logging.getLogger("bastion.house")
+
+TOKEN_WAIT_S = 20.0
+DRAIN_LOOK_S = 0.02
+
+
+class Ways(Protocol):
+    """Make the way to a target."""
+
+    def __call__(self, target: Target, login: str, *, key_id: str) -> Way: ...
+
+
+class HostOptions(Protocol):
+    """Make the server options under which the bastion answers in a name."""
+
+    def __call__(self, names: tuple[str, ...]) -> Any: ...
+
+
+class House:
+    """A running bastion, without its sockets."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        keyring: Keyring,
+        store: Store,
+        clock: Clock,
+        authority: Callable[[Callable[[], Config]], Authority],
+        control: Control,
+        ways: Ways,
+        host_options: HostOptions,
+    ) -> None:
+        self._current = config
+        self._keyring = keyring
+        self._store = store
+        self._clock = clock
+        self._control = control
+        self._ways = ways
+        self._host_options = host_options
+        self._tasks = Tasks()
+        self.sessions: dict[str, Session] = {}
+        self.unsealed: dict[str, Session] = {}
+        self.draining = False
+        self.authority = authority(self.config)
+
+    def config(self) -> Config:
+        """Return the configuration in force."""
+        return self._current
+
+    def start(
+        self, work: Coroutine[Any, Any, Any], name: str, *, awaited: bool = False
+    ) -> asyncio.Task[Any]:
+        """Run something that belongs to the bastion as a whole."""
+        return self._tasks.start(work, name, awaited=awaited)
+
+    # Who.
+
+    def judge(self, blob: bytes, peer: str) -> Login:
+        """Return what a certificate says; raise CertificateError."""
+        return certificate.check_login(
+            blob, ca=self._keyring.login_ca.public_key(), now=self._clock.now(), peer=peer
+        )
+
+    def principal(self, login: Login, peer: str) -> Principal:
+        """Return who that is now; raise Refused."""
+        return principal_of(login, self._current, peer)
+
+    # Where.
+
+    def inner_options(self, principal: Principal, target: str) -> Any:
+        """Return the server options for a jump to a target; raise Refused."""
+        found = resolve(self._current, principal, target)
+        return self._host_options((found.name,))
+
+    async def open_session(self, principal: Principal, target: str, login: str | None) -> Session:
+        """Open and register a session; raise Refused or RecorderError."""
+        if self.draining:
+            raise Refused("this bastion is shutting down; try again in a moment")
+        if self._clock.now() >= principal.login.valid_before:
+            raise Expired("the certificate has expired, so it opens no more sessions: get a new one")
+        config = self._current
+        found = resolve(config, principal, target)
+        name = login or (found.logins[0] if len(found.logins) == 1 else "")
+        check_login(config, principal, found, name)
+        recording = Recording(
+            self._store,
+            Header(
+                id=str(ULID.from_timestamp(self._clock.now())),
+                identity=principal.name,
+                owner=principal.owner,
+                target=found.name,
+                login=name,
+                started_us=self._clock.now_us(),
+                claims=dict(principal.claims),
+                certificate={
+                    "serial": principal.login.serial,
+                    "key_id": principal.login.key_id,
+                    "key": fingerprint(principal.login.key),
+                    "valid_before": principal.login.valid_before,
+                },
+                peer=principal.peer,
+                owner_is_person=any(person.name == principal.owner for person in config.persons),
+            ),
+        )
+        await recording.open()
+        run = run_name(principal.claims, str(principal.login.serial))
+        session = Session(
+            principal=principal,
+            target=found,
+            login=name,
+            recording=recording,
+            way=self._ways(found, name, key_id=f"{principal.name}/{run}/{recording.id}"),
+            config=self.config,
+            ended=self._session_ended,
+        )
+        self.sessions[session.id] = session
+        limit_s = principal.identity.session_s
+        asyncio.get_running_loop().call_later(
+            limit_s, session.end, f"session ended: it has reached its longest duration of {limit_s} s"
+        )
+        if (reason := self._unwelcome(session)) is not None:
+            session.end(reason)  # the configuration changed while the recording was being opened
+        log.info("session=%s identity=%s target=%s login=%s opened", session.id, principal.name, found.name, name)
+        return session
+
+    def _session_ended(self, session: Session, failure: BaseException | None) -> None:
+        self.sessions.pop(session.id, None)
+        if failure is not None and not session.recording.sealed:
+            self.unsealed[session.id] = session
+        log.info("session=%s ended", session.id)
+
+    # What people and jobs ask of the bastion itself.
+
+    async def certify(self, bot: BotEnd, key: bytes, peer: str) -> None:
+        """Read a token from standard input, and answer with a certificate or with the reason why not."""
+        try:
+            async with asyncio.timeout(TOKEN_WAIT_S):
+                token = await _read_all(bot, 16 * 1024)
+            line = await self.authority.issue(token, key, peer)
+        except TimeoutError:
+            await _end(bot, f"no token arrived within {TOKEN_WAIT_S:.0f} s", status=1)
+        except (CertificateRefused, Refused) as error:
+            log.warning("certificate refused peer=%s: %s", peer, error.public)
+            await _end(bot, f"no certificate: {error.public}", status=1)
+        except RecorderError as error:
+            log.error("certificate refused peer=%s: %s", peer, error)
+            await _end(bot, f"no certificate: {error.public}", status=1)
+        else:
+            await bot.write(line.encode() + b"\n")
+            bot.exit(Exited(status=0))
+
+    async def control(self, bot: BotEnd, principal: Principal, request: Request) -> None:
+        """Serve one control command to its end."""
+        if self._clock.now() >= principal.login.valid_before:
+            await _end(bot, "the certificate has expired: get a new one", status=1)
+            return
+        await self._control.serve(bot, principal, request, self._current)
+
+    async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
+        """Record that something was asked for and refused outside any session."""
+        try:
+            await self._store.audit(
+                "request.refused",
+                {
+                    "identity": principal.name if principal else None,
+                    "claims": dict(principal.claims) if principal else {},
+                    "peer": peer,
+                    "what": what[:256],
+                    "reason": reason[:512],
+                },
+            )
+        except RecorderError as error:
+            log.error("could not record a refusal: %s", error)
+
+    # Change.
+
+    def adopt(self, config: Config) -> list[str]:
+        """Put another configuration in force; end the sessions it has no place for, and return their ids."""
+        self._current = config
+        ended = []
+        for session in list(self.sessions.values()):
+            reason = self._unwelcome(session)
+            if reason is not None:
+                session.end(reason)
+                ended.append(session.id)
+        return ended
+
+    def _unwelcome(self, session: Session) -> str | None:
+        """Say why a live session has no place in the configuration in force, if it has none."""
+        identity = find_identity(self._current, session.principal.name)
+        if identity is None:
+            return f"session ended: identity {session.principal.name} was removed"
+        owner = resolve_owner(identity, self._current.persons)
+        declared = {person.name for person in self._current.persons}
+        was_person = session.recording.header.owner_is_person
+        if owner is None or (was_person and session.principal.owner not in declared):
+            return f"session ended: {session.principal.owner}, who owns {identity.name}, was removed"
+        if find_target(self._current, session.target.name) is None:
+            return f"session ended: target {session.target.name} was removed"
+        return None
+
+    async def drain(self, reason: str, patience_s: float) -> None:
+        """Let live sessions end by themselves for a while, then end them."""
+        self.draining = True
+        deadline = asyncio.get_running_loop().time() + patience_s
+        while self.sessions and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(DRAIN_LOOK_S)
+        self.end_all(reason)
+        while self.sessions:
+            await asyncio.sleep(DRAIN_LOOK_S)
+        await self._tasks.cancel()
+
+    def end_all(self, reason: str) -> None:
+        """End every live session now."""
+        for session in list(self.sessions.values()):
+            session.end(f"session ended: {reason}")
+
+
+async def _read_all(bot: BotEnd, most_bytes: int) -> bytes:
+    """Return what arrives until end of file, and at most one byte more than `most_bytes`."""
+    data = b""
+    while len(data) <= most_bytes:
+        for item in await bot.inbox.take():
+            match item:
+                case Data():
+                    data += item.data
+                case Eof() | Closed():
+                    return data
+                case _:
+                    pass
+    return data
+
+
+async def _end(bot: BotEnd, text: str, *, status: int) -> None:
+    await bot.write(f"bastion: {text}\n".encode(), error=True)
+    bot.exit(Exited(status=status))

@@ -1,0 +1,94 @@
+"""Hold what has arrived on a channel until the relay takes it, and make the sender wait when that is much.
+
+In      items, in order of arrival
+Out     all that has arrived since the last take, in order
+Holds   INBOX_BYTES before the sender is paused, plus what the channel's own window lets it send after that
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+INBOX_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Bytes; `error` says that they belong to the stderr stream."""
+
+    data: bytes
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Eof:
+    """The sender will send no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The bot's terminal has another size: columns, rows, and both in pixels."""
+
+    cols: int
+    rows: int
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """The bot sends a signal, by its name without SIG (RFC 4254 section 6.9)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The command ended: with a status, or by a signal (RFC 4254 section 6.10)."""
+
+    status: int | None = None
+    signal: str | None = None
+    core: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The channel is gone; nothing follows."""
+
+
+Item = Data | Eof | Resize | Signal | Exited | Closed
+
+
+class Inbox:
+    """A queue of items with one reader."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+        self._bytes = 0
+        self._paused = False
+        self._arrived = asyncio.Event()
+        self.pause: Callable[[], None] = lambda: None
+        self.resume: Callable[[], None] = lambda: None
+
+    def put(self, item: Item) -> None:
+        """Add an item; past INBOX_BYTES the sender is paused."""
+        self._items.append(item)
+        if isinstance(item, Data):
+            self._bytes += len(item.data)
+            if self._bytes >= INBOX_BYTES and not self._paused:
+                self._paused = True
+                self.pause()
+        self._arrived.set()
+
+    async def take(self) -> list[Item]:
+        """Wait for items and return all there are."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        items, self._items, self._bytes = self._items, [], 0
+        if self._paused:
+            self._paused = False
+            self.resume()
+        return items

@@ -1,0 +1,239 @@
+"""Carry one channel's bytes both ways, each batch committed to the recording before it goes on (law L1).
+
+In      a bot's channel and a target's, each with an inbox
+Out     an Outcome, once the target has closed or the bot has gone
+Holds   at most one inbox of bytes each way, while its commit is under way
+Errors  RecorderError (nothing of the batch was released), TransferError, QuotaExceeded
+Source  RFC 4254 sections 5 and 6
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bastion.errors import BastionError
+from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, Resize, Signal
+from bastion.transfer import Side, Tap, TapEvent, Tapped, TransferError
+from recorder.events import Event, Kind
+from recorder.recording import Recording
+
+
+class QuotaExceeded(BastionError):
+    """The session holds as much content as the recorder's quota allows, and no rule lets it go on."""
+
+    code = "quota"
+
+
+class BotEnd(Protocol):
+    """The channel that the bot has opened."""
+
+    inbox: Inbox
+
+    async def write(self, data: bytes, *, error: bool = False) -> None: ...
+    def write_eof(self) -> None: ...
+    def exit(self, exited: Exited) -> None: ...
+    def close(self) -> None: ...
+
+
+class TargetEnd(Protocol):
+    """The channel that the bastion has opened."""
+
+    inbox: Inbox
+
+    async def write(self, data: bytes) -> None: ...
+    def write_eof(self) -> None: ...
+    def resize(self, size: Resize) -> None: ...
+    def signal(self, name: str) -> None: ...
+    def abort(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a channel ended; `exited` is None when the target or the bot vanished."""
+
+    exited: Exited | None
+    bot_gone: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Quota:
+    """How much content a session may hold, and whether it may then go on by length and digest alone."""
+
+    limit_bytes: int
+    digest_only: bool
+    _running: dict[tuple[int, Kind], tuple[int, Any]] = field(default_factory=dict)
+
+    def apply(self, recording: Recording, events: list[Event]) -> list[Event]:
+        """Return the events to record; raise QuotaExceeded."""
+        size = sum(len(event.data) for event in events)
+        if recording.content_bytes + size <= self.limit_bytes:
+            return events
+        if not self.digest_only:
+            raise QuotaExceeded(
+                f"this session has reached the recorder's quota of {self.limit_bytes} bytes of content"
+            )
+        return [self._digest(recording, event) if event.data else event for event in events]
+
+    def _digest(self, recording: Recording, event: Event) -> Event:
+        length, running = self._running.setdefault((event.channel, event.kind), (0, hashlib.sha256()))
+        running.update(event.data)
+        length += len(event.data)
+        self._running[event.channel, event.kind] = (length, running)
+        return recording.event(
+            Kind.DIGEST, event.channel, stream=event.kind.value, length=length, sha256=running.hexdigest()
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Relay:
+    """One channel between a bot and a target."""
+
+    bot: BotEnd
+    target: TargetEnd
+    recording: Recording
+    channel: int
+    quota: Quota
+    tap: Tap | None = None
+    _spoke: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> Outcome:
+        """Relay until the target closes or the bot is gone; raise what the first failing direction raised."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                inward = group.create_task(self._from_bot())
+                outward = group.create_task(self._from_target())
+                inward.add_done_callback(lambda _task: outward.cancel())
+                outward.add_done_callback(lambda _task: inward.cancel())
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        exited = None if outward.cancelled() else outward.result()
+        if self.tap is not None:
+            await self._append(self._events(self.tap.finish()))
+        if exited is not None:
+            await self._append([self._exit_event(exited)])
+            self.bot.exit(exited)
+        elif inward.cancelled():
+            self.bot.close()
+        return Outcome(exited=exited, bot_gone=not inward.cancelled())
+
+    async def _from_bot(self) -> None:
+        """Pass on what the bot sends; return when its channel is gone."""
+        while True:
+            await self._unstalled("client")
+            for run in _runs(await self.bot.inbox.take()):
+                match run:
+                    case Data():
+                        tapped = await self._tapped("client", run.data)
+                        await self._append(
+                            self._events(tapped), bytes_in=len(tapped.forward), bytes_out=len(tapped.release)
+                        )
+                        await self.bot.write(tapped.release)
+                        await self.target.write(tapped.forward)
+                    case Resize():
+                        await self._append([self._event(Kind.RESIZE, cols=run.cols, rows=run.rows)])
+                        self.target.resize(run)
+                    case Signal():
+                        await self._append([self._event(Kind.SIGNAL, name=run.name)])
+                        self.target.signal(run.name)
+                    case Eof():
+                        await self._append([self._event(Kind.EOF, side="client")])
+                        self.target.write_eof()
+                    case Closed():
+                        self.target.abort()
+                        return
+                    case _:
+                        pass
+
+    async def _from_target(self) -> Exited | None:
+        """Pass on what the target sends; return how it ended, None when it closed without saying."""
+        exited: Exited | None = None
+        while True:
+            await self._unstalled("target")
+            closed = False
+            for run in _runs(await self.target.inbox.take()):
+                match run:
+                    case Data(error=True):
+                        error = self.recording.event(Kind.ERROR, self.channel, run.data)
+                        await self._append([error], bytes_out=len(run.data))
+                        await self.bot.write(run.data, error=True)
+                    case Data():
+                        tapped = await self._tapped("target", run.data)
+                        await self._append(
+                            self._events(tapped), bytes_in=len(tapped.release), bytes_out=len(tapped.forward)
+                        )
+                        await self.target.write(tapped.release)
+                        await self.bot.write(tapped.forward)
+                    case Eof():
+                        await self._append([self._event(Kind.EOF, side="target")])
+                        self.bot.write_eof()
+                    case Exited():
+                        exited = run
+                    case Closed():
+                        closed = True
+                    case _:
+                        pass
+            if closed:
+                return exited
+
+    async def _tapped(self, side: Side, data: bytes) -> Tapped:
+        """Return what the bytes of one side mean; without a tap, that they are content."""
+        if self.tap is None:
+            kind = Kind.INPUT if side == "client" else Kind.OUTPUT
+            return Tapped(forward=data, events=(TapEvent(kind=kind, data=data),))
+        try:
+            return self.tap.client(data) if side == "client" else self.tap.target(data)
+        except TransferError as error:
+            await self._append(self._events(error.tapped))
+            raise
+        finally:
+            self._spoke.set()
+
+    async def _unstalled(self, side: Side) -> None:
+        """Wait while the tap holds this side's bytes for an answer of the other side."""
+        while self.tap is not None and self.tap.stalled == side:
+            self._spoke.clear()
+            await self._spoke.wait()
+
+    def _events(self, tapped: Tapped) -> list[Event]:
+        at_us = self.recording.at_us()
+        return [Event(at_us, event.kind, self.channel, event.data, event.detail) for event in tapped.events]
+
+    def _event(self, kind: Kind, **detail: Any) -> Event:
+        return self.recording.event(kind, self.channel, **detail)
+
+    def _exit_event(self, exited: Exited) -> Event:
+        if exited.signal is None:
+            return self._event(Kind.EXIT, status=exited.status)
+        return self._event(
+            Kind.EXIT, signal=exited.signal, core=exited.core, message=exited.message[:1024]
+        )
+
+    async def _append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
+        kept = self.quota.apply(self.recording, list(events))
+        await self.recording.append(kept, bytes_in=bytes_in, bytes_out=bytes_out)
+
+
+def _runs(items: Sequence[Item]) -> Iterator[Item]:
+    """Yield the items, data of one stream that lies side by side joined."""
+    pending: list[Data] = []
+    for item in items:
+        if isinstance(item, Data) and (not pending or pending[0].error == item.error):
+            pending.append(item)
+            continue
+        if pending:
+            yield _joined(pending)
+        pending = [item] if isinstance(item, Data) else []
+        if not pending:
+            yield item
+    if pending:
+        yield _joined(pending)
+
+
+def _joined(pending: Sequence[Data]) -> Data:
+    if len(pending) == 1:
+        return pending[0]
+    return Data(b"".join(item.data for item in pending), pending[0].error)

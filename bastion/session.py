@@ -1,0 +1,230 @@
+"""Serve one bot on one target: decide each request, relay what it lets through, record all of it.
+
+The whole data path is this sentence: a Principal (identify) asks for a Target (resolve); each Request gets a Verdict
+(decide); what may go on is carried (relay) to an Outcome, and nothing goes on before its Receipt (record).
+
+In      a principal, a target, a login; channels with their requests
+Out     a sealed recording
+Errors  none to the channel's owner: every fault is told to the bot on its stderr, recorded, and ends the session
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from bastion.errors import Denied, TargetError
+from bastion.inbox import Exited
+from bastion.principal import Principal
+from bastion.relay import BotEnd, Quota, QuotaExceeded, Relay, TargetEnd
+from bastion.requests import Request
+from bastion.resolve import access_request
+from bastion.settings import Config, Target
+from bastion.tasks import Tasks
+from bastion.transfer import ScpTap, SftpTap, Tap, TransferError
+from policies.model import Access, Verdict, VerdictKind
+from recorder.errors import RecorderError
+from recorder.events import Kind
+from recorder.recording import Recording
+
+log = logging.getLogger("bastion.session")
+
+STATUS_DENIED = 126
+STATUS_SSH = 255
+TELL_S = 0.3  # how long the end of a session may wait for a bot to take the reason
+
+
+class Way(Protocol):
+    """The way to one target as one login, for one session."""
+
+    async def open(self, request: Request) -> TargetEnd:
+        """Open a channel for a request; raise TargetError."""
+
+    def close(self) -> None:
+        """Close every channel and connection."""
+
+
+class Session:
+    """One bot on one target, over any number of channels."""
+
+    def __init__(
+        self,
+        *,
+        principal: Principal,
+        target: Target,
+        login: str,
+        recording: Recording,
+        way: Way,
+        config: Callable[[], Config],
+        ended: Callable[[Session, BaseException | None], None],
+    ) -> None:
+        """Take what the session needs; `config` gives the configuration in force at each request."""
+        self.principal = principal
+        self.target = target
+        self.login = login
+        self.recording = recording
+        self.id = recording.id
+        self.on_end: Callable[[], None] = lambda: None
+        self._way = way
+        self._config = config
+        self._ended = ended
+        self._tasks = Tasks()
+        self._channels = 0
+        self._bots: dict[int, BotEnd] = {}
+        self._ending = False
+
+    @property
+    def ending(self) -> bool:
+        return self._ending
+
+    async def handle(self, bot: BotEnd, request: Request, on_close: Callable[[], None] = lambda: None) -> bool:
+        """Decide a request and start to serve it; true means that the channel was taken over."""
+        if self._ending:
+            return False
+        self._channels += 1
+        channel = self._channels
+        self._bots[channel] = bot
+        try:
+            verdict = await self._decide(channel, request)
+            target = await self._way.open(request)
+        except Denied as error:
+            self._tasks.start(self._refuse(bot, channel, error.public, STATUS_DENIED, on_close), "refuse")
+        except TargetError as error:
+            log.warning("session=%s target=%s %s", self.id, self.target.name, error)
+            self._tasks.start(self._refuse(bot, channel, error.public, STATUS_SSH, on_close), "refuse")
+        except RecorderError as error:
+            self._fail(error)
+            return False
+        else:
+            relay = self._relay(bot, target, channel, request, verdict)
+            self._tasks.start(self._serve(relay, channel, on_close), f"relay {self.id}#{channel}")
+        return True
+
+    async def refused(self, what: str, reason: str) -> None:
+        """Record that something was asked for on the side, and refused."""
+        try:
+            await self.recording.append([self.recording.event(Kind.REFUSED, what=what, reason=reason)])
+        except RecorderError as error:
+            self._fail(error)
+
+    def end(self, reason: str) -> None:
+        """End the session now, telling the bot why."""
+        if not self._ending:
+            self._tasks.start(self.finish(reason, tell=True), f"end {self.id}")
+
+    async def finish(self, reason: str, *, tell: bool = False, failure: BaseException | None = None) -> None:
+        """Close what is open on either side, then close and seal the recording (once)."""
+        if self._ending:
+            return
+        self._ending = True
+        if tell:
+            try:
+                async with asyncio.timeout(TELL_S):
+                    for channel, bot in list(self._bots.items()):
+                        await self._say(bot, channel, reason)
+            except TimeoutError:
+                pass  # a bot that does not read is not waited for
+            for bot in list(self._bots.values()):
+                bot.close()
+        self._way.close()
+        await self._tasks.cancel()
+        try:
+            await self.recording.close(reason)
+        except RecorderError as error:
+            failure = failure or error
+        self._ended(self, failure)
+        self.on_end()
+
+    async def _decide(self, channel: int, request: Request) -> Verdict:
+        """Ask the policy in force, and record the request with its verdict; raise Denied."""
+        access = request.access
+        if access is None:
+            verdict = Verdict(kind=VerdictKind.DENY, rules=(), reason="this subsystem is not served here")
+        else:
+            config = self._config()
+            verdict = config.policy.decide(access_request(self.principal, self.target, self.login, access))
+        await self.recording.append(
+            [
+                self.recording.event(Kind.REQUEST, channel, request.data, **request.detail()),
+                self.recording.event(
+                    Kind.VERDICT,
+                    channel,
+                    verdict=verdict.kind.value,
+                    rules=list(verdict.rules),
+                    reason=verdict.reason,
+                ),
+            ]
+        )
+        if not verdict.allowed:
+            raise Denied(self._denial(access, verdict))
+        return verdict
+
+    def _denial(self, access: Access | None, verdict: Verdict) -> str:
+        what = access.value if access is not None else "this subsystem"
+        by = f" by rule {', '.join(verdict.rules)}" if verdict.rules else ""
+        return f"{what} denied on {self.target.name}{by}: {verdict.reason} (session {self.id})"
+
+    def _relay(
+        self, bot: BotEnd, target: TargetEnd, channel: int, request: Request, verdict: Verdict
+    ) -> Relay:
+        tap: Tap | None = None
+        scp = request.scp
+        if scp is not None:
+            tap = ScpTap(scp)
+        elif request.access is Access.SFTP:
+            tap = SftpTap()
+        quota = Quota(
+            limit_bytes=self._config().recorder.quota_bytes, digest_only=verdict.record == "digest-only"
+        )
+        return Relay(
+            bot=bot, target=target, recording=self.recording, channel=channel, quota=quota, tap=tap
+        )
+
+    async def _serve(self, relay: Relay, channel: int, on_close: Callable[[], None]) -> None:
+        """Run one relay to its end, and end the session when it cannot go on."""
+        try:
+            await relay.run()
+        except (QuotaExceeded, TransferError) as error:
+            relay.target.abort()
+            self.end(error.public)
+        except RecorderError as error:
+            relay.target.abort()
+            self._fail(error)
+        else:
+            relay.target.abort()
+        finally:
+            self._bots.pop(channel, None)
+            on_close()
+
+    async def _refuse(
+        self, bot: BotEnd, channel: int, text: str, status: int, on_close: Callable[[], None]
+    ) -> None:
+        try:
+            await self._say(bot, channel, text)
+            await self.recording.append([self.recording.event(Kind.EXIT, channel, status=status)])
+            bot.exit(Exited(status=status))
+        except RecorderError as error:
+            self._fail(error)
+        finally:
+            self._bots.pop(channel, None)
+            on_close()
+
+    async def _say(self, bot: BotEnd, channel: int, text: str) -> None:
+        """Write one line to the bot's stderr; what we say is recorded too, unless nothing can be any more."""
+        line = f"bastion: {text}\r\n".encode()
+        try:
+            await self.recording.append([self.recording.event(Kind.NOTICE, channel, line)])
+        except RecorderError:
+            log.warning("session=%s could not record: %s", self.id, text)
+        await bot.write(line, error=True)
+
+    def _fail(self, error: RecorderError) -> None:
+        """End the session because it cannot be recorded (law L2)."""
+        log.error("session=%s recorder failed: %s", self.id, error)
+        if not self._ending:
+            reason = f"session ended: {error.public}"
+            self._tasks.start(self.finish(reason, tell=True, failure=error), f"fail {self.id}")
+
+

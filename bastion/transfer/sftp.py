@@ -1,0 +1,253 @@
+"""Watch SFTP version 3: which file each byte of payload belongs to, and what became of every operation.
+
+In      the bytes of both sides
+Out     Tapped; packets go on whole, payload of WRITE and DATA goes on in pieces
+Holds   one packet per side (sftp_wire.PACKET_BYTES_MAX), OUTSTANDING_MAX requests of which OPERATIONS_MAX
+        name files, HANDLES_MAX open handles
+Errors  TransferError: malformed, unknown handle or id, another version, past a bound
+Source  draft-ietf-secsh-filexfer-02
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+from bastion.transfer.errors import TransferError
+from bastion.transfer.flow import Direction
+from bastion.transfer.sftp_handle import Opened
+from bastion.transfer.sftp_request import Request, read_request
+from bastion.transfer.sftp_wire import (
+    HANDLE_BYTES_MAX,
+    PACKET_BYTES_MAX,
+    STATUS_EOF,
+    STATUS_OK,
+    Fields,
+    Packet,
+    PacketStream,
+    PacketType,
+    Piece,
+    status_text,
+)
+from bastion.transfer.tap import Journal, Side, Tapped
+from recorder.events import Kind
+
+VERSION = 3
+HANDLES_MAX = 1024
+OPERATIONS_MAX = 1024
+OUTSTANDING_MAX = 131072  # paramiko asks for a whole file at once; one channel window holds 84,000 READs
+OUTSTANDING_STALL = 8192  # past it the relay should let the target answer before it reads more
+
+Details = list[dict[str, Any]]
+
+
+class _Pending(NamedTuple):
+    """A request that went to the target and has no answer."""
+
+    request: Request
+    opened: Opened | None
+
+
+class _Payload(NamedTuple):
+    """The payload under way on one side; `pending` is the WRITE that it completes."""
+
+    opened: Opened
+    direction: Direction
+    offset: int
+    pending: _Pending | None
+
+
+class SftpTap:
+    """A Tap for the sftp subsystem."""
+
+    def __init__(self) -> None:
+        self._journal = Journal()
+        self._streams: dict[Side, PacketStream] = {
+            "client": PacketStream("client"),
+            "target": PacketStream("target"),
+        }
+        self._payload: dict[Side, _Payload] = {}
+        self._handles: dict[bytes, Opened] = {}
+        self._pending: dict[int, _Pending] = {}
+        self._operations = 0  # how many of those pending have a FILE event to come
+        self._greeted = False
+        self._agreed = False
+        self._fault = ""
+
+    @property
+    def stalled(self) -> Side | None:
+        """Name the client when it has asked for more than the target should owe at a time."""
+        return "client" if len(self._pending) >= OUTSTANDING_STALL else None
+
+    def client(self, data: bytes) -> Tapped:
+        """Take bytes from the bot; see Tap."""
+        return self._pass("client", Kind.CLIENT_PROTOCOL, self._asked, data)
+
+    def target(self, data: bytes) -> Tapped:
+        """Take bytes from the target; see Tap."""
+        return self._pass("target", Kind.TARGET_PROTOCOL, self._answered, data)
+
+    def finish(self) -> Tapped:
+        """Report what is still open or unanswered; see Tap."""
+        self._fault = self._fault or "the sftp channel has ended"
+        used = [pending.opened for pending in self._pending.values()]
+        used += [payload.opened for payload in self._payload.values()]
+        for pending in self._pending.values():
+            self._report(_concluded(pending, "unanswered"))
+        for opened in (*used, *self._handles.values()):
+            self._report(opened.ended() if opened else [])
+        self._pending.clear()
+        self._journal.unreleased(Kind.CLIENT_PROTOCOL, self._streams["client"].drop()[:PACKET_BYTES_MAX])
+        self._journal.unreleased(Kind.TARGET_PROTOCOL, self._streams["target"].drop()[:PACKET_BYTES_MAX])
+        return Tapped(events=self._journal.take())
+
+    def _pass(self, side: Side, kind: Kind, came: Callable[[Packet], Details], data: bytes) -> Tapped:
+        """Deal with all that is whole; a packet is recorded before what follows from it."""
+        if self._fault:
+            raise TransferError(self._fault)
+        stream = self._streams[side]
+        try:
+            for item in stream.items(data):
+                if isinstance(item, Piece):
+                    self._report(self._flowed(side, item))
+                else:
+                    details = came(item)
+                    self._journal.protocol(kind, item.raw)
+                    self._report(details)
+        except TransferError as error:
+            self._fault = error.public
+            error.tapped = Tapped(forward=stream.take(), events=self._journal.take())
+            raise
+        return Tapped(forward=stream.take(), events=self._journal.take())
+
+    def _report(self, details: Details) -> None:
+        for detail in details:
+            self._journal.file(detail)
+
+    def _flowed(self, side: Side, piece: Piece) -> Details:
+        """Count payload; when a packet has all of it, a WRITE is asked for or a READ is settled."""
+        opened, direction, offset, pending = self._payload[side]
+        size = len(piece.data)
+        details = [opened.passed(direction, piece.data, offset)] if size else []
+        if not piece.last:
+            self._payload[side] = _Payload(opened, direction, offset + size, pending)
+            return details
+        del self._payload[side]
+        if pending is None:
+            return details + opened.settled()
+        opened.asked()
+        self._pending[pending.request.id] = pending
+        return details
+
+    def _asked(self, packet: Packet) -> Details:
+        """Take a request from the client."""
+        if packet.type == PacketType.INIT:
+            if self._greeted:
+                _refuse("sftp from the client begins twice")
+            self._greeted = True
+            return []
+        if not self._agreed:
+            _refuse("sftp from the client asks before a version was agreed")
+        request = read_request(packet)
+        if request.id in self._pending:
+            _refuse("sftp from the client uses a request id that is still in use")
+        if len(self._pending) >= OUTSTANDING_MAX or (request.detail and self._operations >= OPERATIONS_MAX):
+            _refuse("sftp from the client has too many requests outstanding")
+        pending = _Pending(request, self._named(request))
+        opened = pending.opened
+        if request.type in (PacketType.READ, PacketType.WRITE):
+            if opened is None or not opened.is_file:
+                _refuse("sftp from the client reads or writes a handle that is not an open file")
+            if request.type == PacketType.WRITE:
+                self._payload["client"] = _Payload(opened, "upload", request.offset, pending)
+                return []
+            opened.asked()
+        elif request.type == PacketType.CLOSE and request.handle is not None:
+            del self._handles[request.handle]  # invalid whatever the answer, draft section 6.3
+        self._pending[request.id] = pending
+        self._operations += request.detail is not None
+        return []
+
+    def _named(self, request: Request) -> Opened | None:
+        """Return what the request's handle stands for; write the paths of its handles into its detail."""
+        if request.handle is None:
+            return None
+        opened = self._handle(request.handle)
+        if request.detail is not None:
+            request.detail["path"] = opened.path
+            if request.to_handle is not None:
+                request.detail["to"] = self._handle(request.to_handle).path
+        return opened
+
+    def _handle(self, handle: bytes) -> Opened:
+        """Return the open handle; a guessed one could be another file by the time the target reads it."""
+        opened = self._handles.get(handle)
+        if opened is None:
+            _refuse("sftp from the client names a handle that is not open")
+        return opened
+
+    def _answered(self, packet: Packet) -> Details:
+        """Take an answer from the target."""
+        fields = Fields("target", packet.raw)
+        number = fields.u32()
+        if packet.type == PacketType.VERSION:
+            return self._version(number)
+        pending = self._pending.get(number)
+        if pending is None or not pending.request.may_answer(packet.type):
+            _refuse("sftp from the target answers a request that was not made")
+        request, opened = pending
+        if packet.type == PacketType.DATA and opened:
+            if fields.u32() > request.length:
+                _refuse("sftp from the target answers with more than was asked for")
+            del self._pending[number]
+            self._payload["target"] = _Payload(opened, "download", request.offset, None)
+            return []
+        code = STATUS_OK
+        if packet.type == PacketType.HANDLE:
+            self._open(fields.string(HANDLE_BYTES_MAX), request)
+        elif packet.type == PacketType.STATUS:
+            code = fields.u32()
+        del self._pending[number]
+        self._operations -= request.detail is not None
+        if opened and request.type in (PacketType.READ, PacketType.WRITE):
+            return _transferred(opened, request.type, code)
+        return _concluded(pending, status_text(code))
+
+    def _version(self, version: int) -> Details:
+        if self._agreed or not self._greeted:
+            _refuse("sftp from the target begins twice, or before the client")
+        if version != VERSION:
+            _refuse(f"sftp version {version} cannot be recorded: use version {VERSION}")
+        self._agreed = True
+        return []
+
+    def _open(self, handle: bytes, request: Request) -> None:
+        if handle in self._handles:
+            _refuse("sftp from the target gives out a handle that is still open")
+        if len(self._handles) >= HANDLES_MAX:
+            _refuse("sftp from the client has too many files open")
+        is_file = request.type == PacketType.OPEN
+        self._handles[handle] = Opened(request.path, is_file=is_file, flags=request.flags)
+
+
+def _transferred(opened: Opened, request_type: int, code: int) -> Details:
+    """Settle a READ or WRITE that got a STATUS: a WRITE hopes for `ok`, a READ gets no better than `eof`."""
+    if request_type == PacketType.READ and code == STATUS_EOF:
+        opened.eof = True
+    elif request_type == PacketType.READ:
+        opened.failed("download")
+    elif code != STATUS_OK:
+        opened.failed("upload")
+    return opened.settled()
+
+
+def _concluded(pending: _Pending, status: str) -> Details:
+    """Return the events of an operation that came to its end."""
+    request, opened = pending
+    if request.type == PacketType.CLOSE and opened:
+        return opened.closed(status)
+    return [] if request.detail is None else [{**request.detail, "status": status}]
+
+
+def _refuse(public: str) -> NoReturn:
+    raise TransferError(public)

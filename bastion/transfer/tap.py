@@ -1,0 +1,95 @@
+"""Give every tap one shape: bytes in, bytes to pass on and events to record first.
+
+In      bytes of either side
+Out     Tapped, TapEvent
+Holds   nothing between calls; see each tap for what it holds back
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from recorder.events import Kind
+
+Side = Literal["client", "target"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapEvent:
+    """One thing to record: protocol bytes without file payload, or what happened to a file.
+
+    A protocol event whose detail says `released: False` holds bytes that were never passed on.
+    """
+
+    kind: Kind
+    data: bytes = b""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tapped:
+    """What one call found: record `events`, and only then let `forward` and `release` go.
+
+    `forward` goes on in the direction of the call, `release` the other way: bytes of the other side that were
+    held until this answer (scp only). Over all calls, each side's bytes come out exactly as they went in.
+    """
+
+    forward: bytes = b""
+    events: tuple[TapEvent, ...] = ()
+    release: bytes = b""
+
+
+class Tap(Protocol):
+    """Watch one channel; any split of the same bytes gives the same bytes and the same meaning."""
+
+    @property
+    def stalled(self) -> Side | None:
+        """Name the side whose bytes are held for an answer: read no more of it until the other side spoke."""
+
+    def client(self, data: bytes) -> Tapped:
+        """Take bytes from the bot to the target; raise TransferError."""
+
+    def target(self, data: bytes) -> Tapped:
+        """Take bytes from the target to the bot; raise TransferError."""
+
+    def finish(self) -> Tapped:
+        """End the channel, also after an error: files still open are reported as not complete."""
+
+
+class Journal:
+    """Collect the events of one call in order, protocol bytes that adjoin as one event."""
+
+    def __init__(self) -> None:
+        self._events: list[TapEvent] = []
+        self._kind = Kind.CLIENT_PROTOCOL
+        self._protocol = bytearray()
+
+    def protocol(self, kind: Kind, data: bytes) -> None:
+        """Add protocol bytes of one side."""
+        if kind is not self._kind:
+            self._flush()
+            self._kind = kind
+        self._protocol += data
+
+    def file(self, detail: dict[str, Any]) -> None:
+        """Add what happened to a file."""
+        self._flush()
+        self._events.append(TapEvent(kind=Kind.FILE, detail=detail))
+
+    def unreleased(self, kind: Kind, data: bytes) -> None:
+        """Add bytes that came in and will never be passed on; nothing if there are none."""
+        if data:
+            self._flush()
+            self._events.append(TapEvent(kind=kind, data=data, detail={"released": False}))
+
+    def take(self) -> tuple[TapEvent, ...]:
+        """Return all events since the last time."""
+        self._flush()
+        events, self._events = tuple(self._events), []
+        return events
+
+    def _flush(self) -> None:
+        if self._protocol:
+            self._events.append(TapEvent(kind=self._kind, data=bytes(self._protocol)))
+            self._protocol.clear()

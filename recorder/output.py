@@ -1,0 +1,74 @@
+"""Turn the events of a session into what may be drawn of it, and into the labels of its markers.
+
+In      recorder.events.Event, in order
+Out     bytes: whole UTF-8 characters and whole drawing sequences, CR before LF where no PTY has put one
+Holds   one TerminalFilter for each stream (stdout, stderr, notices) of each channel
+"""
+
+from __future__ import annotations
+
+from recorder.events import Event, Kind
+from recorder.terminal import TerminalFilter, plain
+
+LABEL_BOUND = 500
+
+_DRAWN = frozenset({Kind.OUTPUT, Kind.ERROR, Kind.NOTICE})
+
+
+class SessionOutput:
+    """The streams of one session as one terminal would show them."""
+
+    def __init__(self) -> None:
+        self._filters: dict[tuple[int, Kind], TerminalFilter] = {}
+        self._pty: dict[int, bool] = {}
+
+    def feed(self, event: Event) -> bytes:
+        """Return what the event draws, which is nothing unless it is OUTPUT, ERROR or NOTICE."""
+        if event.kind is Kind.REQUEST and "pty" in event.detail:
+            self._pty[event.channel] = bool(event.detail["pty"])
+        if event.kind not in _DRAWN:
+            return b""
+        key = (event.channel, event.kind)
+        if key not in self._filters:
+            raw = self._pty.get(event.channel, False) and event.kind is not Kind.NOTICE
+            self._filters[key] = TerminalFilter(crlf=not raw)
+        return self._filters[key].feed(event.data)
+
+    def finish(self) -> bytes:
+        """Return what was held: U+FFFD for each character that was cut off by the end."""
+        return b"".join(stream.finish() for stream in self._filters.values())
+
+    @property
+    def alternate_screen(self) -> bool:
+        """Whether some stream has switched to the alternate screen and not back."""
+        return any(stream.alternate_screen for stream in self._filters.values())
+
+
+def command(event: Event) -> str:
+    """Return what a REQUEST asks for, escaped for one line: its command or subsystem, else its type."""
+    asked = event.data.decode("utf-8", "surrogateescape")
+    return plain(asked or str(event.detail.get("type") or event.detail.get("access") or "request"))
+
+
+def transferred(event: Event) -> str | None:
+    """Return `upload /path 123 bytes` if the event is the last word on a file, else None."""
+    detail = event.detail
+    if event.kind is not Kind.FILE or detail.get("op") != "close":
+        return None
+    verb, path, length = (plain(str(detail.get(key))) for key in ("direction", "path", "length"))
+    torn = f" (incomplete: {plain(str(detail.get('status')))})" if detail.get("complete") is False else ""
+    return f"{verb} {path} {length} bytes{torn}"
+
+
+def label(event: Event) -> str | None:
+    """Return the text of the marker that the event makes, cut at LABEL_BOUND characters, or None."""
+    match event.kind:
+        case Kind.REQUEST:
+            text: str | None = command(event)
+        case Kind.MARKER:
+            text = plain(str(event.detail.get("label", "")))
+        case _:
+            text = transferred(event)
+    if text is not None and len(text) > LABEL_BOUND:
+        return text[: LABEL_BOUND - 1] + "…"
+    return text

@@ -1,0 +1,48 @@
+"""Ask an evidence store about its own past, when a bastion starts on it.
+
+In      a transaction
+Out     the date of the last entry; the certificates whose tokens still hold
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from recorder.audit import Entry, entry_hash
+from recorder.store import Transaction
+
+TOKEN_LIFE_S = 24 * 3600  # no token is taken that lives longer
+
+
+def latest_us(transaction: Transaction) -> int:
+    """Return when the last audit entry was made, in microseconds since 1970; 0 without any."""
+    row = transaction.connection.execute("SELECT max(at_us) FROM audit").fetchone()
+    return int(row[0] or 0)
+
+
+def issued_since(transaction: Transaction, now: float) -> list[Entry]:
+    """Return the `certificate.issued` entries whose tokens may still be valid."""
+    rows = transaction.connection.execute(
+        "SELECT jws FROM audit WHERE kind = 'certificate.issued' AND at_us > ? ORDER BY seq",
+        (int((now - TOKEN_LIFE_S) * 1_000_000),),
+    )
+    entries = []
+    for (jws,) in rows:
+        payload = json.loads(unchecked_payload(jws))
+        entries.append(
+            Entry(
+                seq=payload["seq"],
+                at_us=payload["at_us"],
+                kind=payload["kind"],
+                detail=payload["detail"],
+                hash=entry_hash(jws),
+            )
+        )
+    return entries
+
+
+def unchecked_payload(jws: str) -> bytes:
+    """Return a compact JWS's payload without checking it: this store's own, which `verify` checks."""
+    part = jws.split(".")[1]
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

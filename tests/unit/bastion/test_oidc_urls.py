@@ -1,0 +1,56 @@
+"""Which addresses an issuer may have, and where it may send us for its keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from bastion.adapters.oidc_http import check_jwks_uri, check_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://token.actions.githubusercontent.com",
+        "https://gitlab.acme.example:8443/tenant/",
+        "http://127.0.0.1:8080",
+        "http://[::1]:8080",
+        "http://localhost:8080/realms/acme",
+    ],
+)
+def test_issuer_urls_are_https_or_loopback(url):
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://issuer.acme.example",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "http://127.0.0.1@evil.example",
+        "http://10.0.0.1",
+        "ftp://127.0.0.1",
+        "https://",
+        "https:issuer.acme.example",
+        "issuer.acme.example",
+        "https://user:secret@issuer.acme.example",
+        "https://issuer.acme.example?x=1",
+        "https://issuer.acme.example#x",
+        "https://issuer.acme.example\\@127.0.0.1",
+        "https://issuer acme.example",
+        "https://issuer.acme.example:port",
+        "https://iss\u0443er.example",
+        "",
+    ],
+)
+def test_other_issuer_urls_are_refused(url):
+    with pytest.raises(ValueError):
+        check_url(url)
+
+
+def test_t10_an_issuer_that_is_not_local_cannot_send_us_inwards():
+    outside = "https://issuer.acme.example"
+    check_jwks_uri("https://keys.other.example/jwks", issuer_url=outside)
+    for inwards in ("http://127.0.0.1/keys", "https://localhost/keys", "https://[::1]/keys"):
+        with pytest.raises(ValueError, match="loopback"):
+            check_jwks_uri(inwards, issuer_url=outside)
