@@ -70,6 +70,7 @@ class Inbox:
         self._bytes = 0
         self._paused = False
         self._arrived = asyncio.Event()
+        self.closed = asyncio.Event()
         self.pause: Callable[[], None] = lambda: None
         self.resume: Callable[[], None] = lambda: None
 
@@ -81,6 +82,8 @@ class Inbox:
             if self._bytes >= INBOX_BYTES and not self._paused:
                 self._paused = True
                 self.pause()
+        elif isinstance(item, Closed):
+            self.closed.set()
         self._arrived.set()
 
     async def take(self) -> list[Item]:

@@ -10,6 +10,7 @@ Source  RFC 4254 sections 5 and 6
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from typing import Any, Protocol
 
 from bastion.errors import BastionError
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, Resize, Signal
-from bastion.transfer import Side, Tap, TapEvent, Tapped, TransferError
+from bastion.transfer import ScpTap, Side, Tap, TapEvent, Tapped, TransferError
+from recorder.errors import RecorderError
 from recorder.events import Event, Kind
 from recorder.recording import Recording
 
@@ -99,6 +101,7 @@ class Relay:
     quota: Quota
     tap: Tap | None = None
     _spoke: asyncio.Event = field(default_factory=asyncio.Event)
+    _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> Outcome:
         """Relay until the target closes or the bot is gone; raise what the first failing direction raised."""
@@ -109,10 +112,10 @@ class Relay:
                 inward.add_done_callback(lambda _task: outward.cancel())
                 outward.add_done_callback(lambda _task: inward.cancel())
         except BaseExceptionGroup as failures:
+            await self._finish_tap()
             raise failures.exceptions[0] from None
         exited = None if outward.cancelled() else outward.result()
-        if self.tap is not None:
-            await self._append(self._events(self.tap.finish()))
+        await self._finish_tap()
         if exited is not None:
             await self._append([self._exit_event(exited)])
             self.bot.exit(exited)
@@ -123,16 +126,11 @@ class Relay:
     async def _from_bot(self) -> None:
         """Pass on what the bot sends; return when its channel is gone."""
         while True:
-            await self._unstalled("client")
             for run in _runs(await self.bot.inbox.take()):
+                await self._unstalled("client", self.bot.inbox)
                 match run:
                     case Data():
-                        tapped = await self._tapped("client", run.data)
-                        await self._append(
-                            self._events(tapped), bytes_in=len(tapped.forward), bytes_out=len(tapped.release)
-                        )
-                        await self.bot.write(tapped.release)
-                        await self.target.write(tapped.forward)
+                        await self._pass("client", run.data)
                     case Resize():
                         await self._append([self._event(Kind.RESIZE, cols=run.cols, rows=run.rows)])
                         self.target.resize(run)
@@ -152,21 +150,16 @@ class Relay:
         """Pass on what the target sends; return how it ended, None when it closed without saying."""
         exited: Exited | None = None
         while True:
-            await self._unstalled("target")
             closed = False
             for run in _runs(await self.target.inbox.take()):
+                await self._unstalled("target", self.target.inbox)
                 match run:
                     case Data(error=True):
                         error = self.recording.event(Kind.ERROR, self.channel, run.data)
                         await self._append([error], bytes_out=len(run.data))
                         await self.bot.write(run.data, error=True)
                     case Data():
-                        tapped = await self._tapped("target", run.data)
-                        await self._append(
-                            self._events(tapped), bytes_in=len(tapped.release), bytes_out=len(tapped.forward)
-                        )
-                        await self.target.write(tapped.release)
-                        await self.bot.write(tapped.forward)
+                        await self._pass("target", run.data)
                     case Eof():
                         await self._append([self._event(Kind.EOF, side="target")])
                         self.bot.write_eof()
@@ -179,24 +172,55 @@ class Relay:
             if closed:
                 return exited
 
-    async def _tapped(self, side: Side, data: bytes) -> Tapped:
-        """Return what the bytes of one side mean; without a tap, that they are content."""
+    async def _pass(self, side: Side, data: bytes) -> None:
+        """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""
         if self.tap is None:
             kind = Kind.INPUT if side == "client" else Kind.OUTPUT
-            return Tapped(forward=data, events=(TapEvent(kind=kind, data=data),))
+            await self._let_go(side, Tapped(forward=data, events=(TapEvent(kind=kind, data=data),)))
+        elif isinstance(self.tap, ScpTap):
+            # What one side's answer releases of the other's must not be overtaken by what follows it.
+            async with self._order:
+                await self._let_go(side, await self._tapped(self.tap, side, data))
+            self._spoke.set()
+        else:
+            await self._let_go(side, await self._tapped(self.tap, side, data))
+            self._spoke.set()
+
+    async def _let_go(self, side: Side, tapped: Tapped) -> None:
+        events, forward, release = self._events(tapped), tapped.forward, tapped.release
+        if side == "client":
+            await self._append(events, bytes_in=len(forward), bytes_out=len(release))
+            await self.bot.write(release)
+            await self.target.write(forward)
+        else:
+            await self._append(events, bytes_in=len(release), bytes_out=len(forward))
+            await self.target.write(release)
+            await self.bot.write(forward)
+
+    async def _tapped(self, tap: Tap, side: Side, data: bytes) -> Tapped:
         try:
-            return self.tap.client(data) if side == "client" else self.tap.target(data)
+            return tap.client(data) if side == "client" else tap.target(data)
         except TransferError as error:
             await self._append(self._events(error.tapped))
             raise
-        finally:
-            self._spoke.set()
 
-    async def _unstalled(self, side: Side) -> None:
-        """Wait while the tap holds this side's bytes for an answer of the other side."""
-        while self.tap is not None and self.tap.stalled == side:
+    async def _unstalled(self, side: Side, inbox: Inbox) -> None:
+        """Wait while the tap holds this side's bytes for an answer of the other, but not for a side that is gone."""
+        while self.tap is not None and self.tap.stalled == side and not inbox.closed.is_set():
             self._spoke.clear()
-            await self._spoke.wait()
+            spoke = asyncio.ensure_future(self._spoke.wait())  # noqa: TID251 - both end right here
+            closed = asyncio.ensure_future(inbox.closed.wait())  # noqa: TID251
+            try:
+                await asyncio.wait([spoke, closed], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                spoke.cancel()
+                closed.cancel()
+
+    async def _finish_tap(self) -> None:
+        """Record the files that were still open; a recorder that fails is told by what failed first."""
+        if self.tap is not None:
+            with contextlib.suppress(RecorderError):
+                await self.recording.append(self._events(self.tap.finish()))
 
     def _events(self, tapped: Tapped) -> list[Event]:
         at_us = self.recording.at_us()

@@ -6,10 +6,10 @@ Out     a folder in which everything lies; processes that `strike` ends
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
+from signal import SIGTERM
 
 from bastion.config import load
 from bastion.demo.host import SshHost, free_port, wait_for_port
@@ -172,7 +172,7 @@ class Stage:
         if self._bastion is not None:
             self._bastion.send_signal(number)
 
-    def stop_bastion(self, number: int = signal.SIGTERM) -> int | None:
+    def stop_bastion(self, number: int = SIGTERM) -> int | None:
         """Stop the bastion and return its exit status; None when it was not running."""
         if self._bastion is None:
             return None
