@@ -38,8 +38,20 @@ CLAIMS_EXTENSION = b"claims@bastion"
 BASTION_ONLY_OPTION = b"bastion-only@bastion"
 SKEW_S = 30
 MINIMUM_RSA_BITS = 3072
+MAXIMUM_RSA_BITS = 16384  # OpenSSL verifies with none that is larger
+LONGEST_S = 24 * 3600  # of a login certificate: no identity's lifetime is longer, and no token's
 UPSTREAM_S = 60
+_TYPE_BYTES = 64  # RFC 4251 section 6
 _LOGIN_OPTIONS = frozenset({BASTION_ONLY_OPTION, b"source-address"})
+_SOUND_TYPES = frozenset(
+    {
+        b"ssh-ed25519",
+        b"ecdsa-sha2-nistp256",
+        b"ecdsa-sha2-nistp384",
+        b"ecdsa-sha2-nistp521",
+        b"ssh-rsa",
+    }
+)
 _PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 
@@ -49,7 +61,10 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """What a certificate of login-ca says; times are seconds since 1970. `key` is the bare public key's blob."""
+    """What a certificate of login-ca says; times are seconds since 1970. `key` is the bare public key's blob.
+
+    `source_addresses` are networks, None where the certificate does not say from where it may be used.
+    """
 
     identity: str
     key_id: str
@@ -59,30 +74,36 @@ class Login:
     key: bytes
     claims: Mapping[str, str]
     groups: tuple[str, ...]
-    source_addresses: tuple[str, ...]
+    source_addresses: tuple[str, ...] | None
 
 
 def key_line(blob: bytes) -> bytes:
     """Return a key or certificate blob as the text line that key files hold; raise CertificateError."""
-    length = int.from_bytes(blob[:4], "big")
-    if len(blob) < 4 or length > 64 or len(blob) < 4 + length:
-        raise CertificateError("not an SSH key")
-    return blob[4 : 4 + length] + b" " + base64.b64encode(blob)
+    return _type_name(blob) + b" " + base64.b64encode(blob)
 
 
 def sound_key(blob: bytes) -> None:
     """Raise CertificateError unless the blob is a plain Ed25519, ECDSA or RSA key of 3072 bits or more."""
+    _sound(blob)
+
+
+def _sound(blob: bytes) -> _PublicKey:
     try:
-        key = None if is_certificate(blob) else load_ssh_public_key(key_line(blob))
+        # By its name: the library reads a security key's blob as if it were the plain key that is in it.
+        if _type_name(blob) not in _SOUND_TYPES:
+            raise CertificateError("this kind of key cannot be certified: use ed25519, ECDSA or RSA")
+        key = load_ssh_public_key(key_line(blob))
+    except CertificateError:
+        raise
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise CertificateError("this kind of key cannot be certified: use ed25519, ECDSA or RSA") from error
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < MINIMUM_RSA_BITS:
-            raise CertificateError(
-                f"RSA keys need {MINIMUM_RSA_BITS} bits, this one has {key.key_size}; or use ed25519"
-            )
-    elif not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
-        raise CertificateError("this kind of key cannot be certified: use ed25519, ECDSA or RSA")
+        raise CertificateError("this key cannot be read: use ed25519, ECDSA or RSA") from error
+    if isinstance(key, rsa.RSAPublicKey) and not MINIMUM_RSA_BITS <= key.key_size <= MAXIMUM_RSA_BITS:
+        raise CertificateError(
+            f"RSA keys need {MINIMUM_RSA_BITS} to {MAXIMUM_RSA_BITS} bits, this one has {key.key_size};"
+            " or use ed25519"
+        )
+    assert isinstance(key, _PublicKey)  # noqa: S101 - the type name has seen to it
+    return key
 
 
 def issue_login(
@@ -97,11 +118,11 @@ def issue_login(
     valid_before: int,
 ) -> tuple[str, int]:
     """Return (certificate line, serial) for a bot's key; raise CertificateError for an unsound key."""
-    sound_key(blob)
-    key = load_ssh_public_key(key_line(blob))
-    assert isinstance(key, _PublicKey)  # noqa: S101 - sound_key has seen to it
+    key = _sound(blob)
     serial = secrets.randbits(63)
-    evidence = json.dumps({"claims": dict(claims), "groups": list(groups)}, separators=(",", ":"), sort_keys=True)
+    evidence = json.dumps(
+        {"claims": dict(claims), "groups": list(groups)}, separators=(",", ":"), sort_keys=True
+    )
     certificate = (
         SSHCertificateBuilder()
         .public_key(key)
@@ -167,10 +188,20 @@ def issue_host(
     return certificate.public_bytes().decode()
 
 
+def _type_name(blob: bytes) -> bytes:
+    """Return a blob's type name (RFC 4251 section 6: no control characters, no white space)."""
+    length = int.from_bytes(blob[:4], "big")
+    name = blob[4 : 4 + length]
+    # With a space in it, the name would carry the key that the text line is then read to hold.
+    if len(name) != length or not 0 < length <= _TYPE_BYTES or not all(0x21 <= byte <= 0x7E for byte in name):
+        raise CertificateError("not an SSH key")
+    return name
+
+
 def is_certificate(blob: bytes) -> bool:
     """Say whether a public key blob is an OpenSSH certificate, by its type name."""
     length = int.from_bytes(blob[:4], "big")
-    return length <= 64 and b"-cert-v0" in blob[4 : 4 + length]
+    return length <= _TYPE_BYTES and b"-cert-v0" in blob[4 : 4 + length]
 
 
 def check_login(blob: bytes, *, ca: ed25519.Ed25519PublicKey, now: float, peer: str) -> Login:
@@ -201,10 +232,17 @@ def _check_use(login: Login, now: float, peer: str) -> None:
         raise CertificateError("the certificate is not valid yet: check this machine's clock")
     if now >= login.valid_before:
         raise CertificateError("the certificate has expired: ask login@ for a new one with a fresh token")
-    if login.source_addresses:
+    if login.valid_before - login.valid_after > LONGEST_S + SKEW_S:
+        raise CertificateError(f"the certificate is good for more than {LONGEST_S // 3600} hours")
+    if login.source_addresses is None:
+        return
+    try:
         address = ipaddress.ip_address(peer)
-        if not any(address in ipaddress.ip_network(net, strict=False) for net in login.source_addresses):
-            raise CertificateError("the certificate may not be used from this address")
+        near = any(address in ipaddress.ip_network(net, strict=False) for net in login.source_addresses)
+    except ValueError as error:
+        raise CertificateError("the certificate's source-address cannot be read") from error
+    if not near:
+        raise CertificateError("the certificate may not be used from this address")
 
 
 def _parse(blob: bytes) -> SSHCertificate:
@@ -233,8 +271,9 @@ def _read(certificate: SSHCertificate) -> Login:
         evidence = json.loads(certificate.extensions.get(CLAIMS_EXTENSION, b""))
         claims = {str(key): str(value) for key, value in evidence["claims"].items()}
         groups = tuple(str(group) for group in evidence["groups"])
-        source_text = certificate.critical_options.get(b"source-address", b"").decode("ascii")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        source = certificate.critical_options.get(b"source-address")
+        sources = None if source is None else tuple(source.decode("ascii").split(","))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CertificateError("the certificate's content cannot be read") from error
     if not identity or not all(char.isalnum() or char in "._-" for char in identity):
         raise CertificateError("the certificate names an identity with characters that no identity has")
@@ -250,7 +289,7 @@ def _read(certificate: SSHCertificate) -> Login:
         key=binascii.a2b_base64(public.split()[1]),
         claims=claims,
         groups=groups,
-        source_addresses=tuple(part for part in source_text.split(",") if part),
+        source_addresses=sources,
     )
 
 

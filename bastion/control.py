@@ -12,6 +12,7 @@ Holds   PROCESSES commands at once; one pipe buffer each way
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shlex
 import sys
@@ -120,10 +121,8 @@ async def _feed(bot: BotEnd, process: asyncio.subprocess.Process) -> None:
                     return
                 case _:
                     pass
-        try:
-            await stdin.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the command reads no more; what it prints is still wanted
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            await stdin.drain()  # a command that reads no more may still print what is wanted
 
 
 async def _drain(stream: asyncio.StreamReader | None, bot: BotEnd, *, error: bool, pty: bool) -> None:

@@ -37,7 +37,6 @@ from recorder.store import Store
 log = logging.getLogger("bastion.house")
 
 TOKEN_WAIT_S = 20.0
-DRAIN_LOOK_S = 0.02
 
 
 class Ways(Protocol):
@@ -75,7 +74,10 @@ class House:
         self._ways = ways
         self._host_options = host_options
         self._tasks = Tasks()
+        self._limits: dict[str, asyncio.TimerHandle] = {}
         self.sessions: dict[str, Session] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.unsealed: dict[str, Session] = {}
         self.draining = False
         self.authority = authority(self.config)
@@ -84,9 +86,7 @@ class House:
         """Return the configuration in force."""
         return self._current
 
-    def start(
-        self, work: Coroutine[Any, Any, Any], name: str, *, awaited: bool = False
-    ) -> asyncio.Task[Any]:
+    def start(self, work: Coroutine[Any, Any, Any], name: str, *, awaited: bool = False) -> asyncio.Task[Any]:
         """Run something that belongs to the bastion as a whole."""
         return self._tasks.start(work, name, awaited=awaited)
 
@@ -151,17 +151,23 @@ class House:
             ended=self._session_ended,
         )
         self.sessions[session.id] = session
+        self._idle.clear()
         limit_s = principal.identity.session_s
-        asyncio.get_running_loop().call_later(
+        self._limits[session.id] = asyncio.get_running_loop().call_later(
             limit_s, session.end, f"session ended: it has reached its longest duration of {limit_s} s"
         )
         if (reason := self._unwelcome(session)) is not None:
             session.end(reason)  # the configuration changed while the recording was being opened
-        log.info("session=%s identity=%s target=%s login=%s opened", session.id, principal.name, found.name, name)
+        log.info(
+            "session=%s identity=%s target=%s login=%s opened", session.id, principal.name, found.name, name
+        )
         return session
 
     def _session_ended(self, session: Session, failure: BaseException | None) -> None:
         self.sessions.pop(session.id, None)
+        self._limits.pop(session.id).cancel()
+        if not self.sessions:
+            self._idle.set()
         if failure is not None and not session.recording.sealed:
             self.unsealed[session.id] = session
         log.info("session=%s ended", session.id)
@@ -239,12 +245,12 @@ class House:
     async def drain(self, reason: str, patience_s: float) -> None:
         """Let live sessions end by themselves for a while, then end them."""
         self.draining = True
-        deadline = asyncio.get_running_loop().time() + patience_s
-        while self.sessions and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(DRAIN_LOOK_S)
-        self.end_all(reason)
-        while self.sessions:
-            await asyncio.sleep(DRAIN_LOOK_S)
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._idle.wait()
+        except TimeoutError:
+            self.end_all(reason)
+            await self._idle.wait()
         await self._tasks.cancel()
 
     def end_all(self, reason: str) -> None:

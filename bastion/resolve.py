@@ -32,7 +32,9 @@ def check_login(config: Config, principal: Principal, target: Target, login: str
     open_to = [known for known in target.logins if may_open(config, principal, target, known)]
     if login not in open_to:
         names = ", ".join(open_to) or "none"
-        raise Refused(f"login {login[:64]!r} is not open to {principal.name} on {target.name}; open are: {names}")
+        raise Refused(
+            f"login {login[:64]!r} is not open to {principal.name} on {target.name}; open are: {names}"
+        )
 
 
 def may_open(config: Config, principal: Principal, target: Target, login: str) -> bool:

@@ -14,6 +14,7 @@ import hashlib
 import logging
 import os
 import signal
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -87,7 +88,7 @@ class Bastion:
         self._tasks = Tasks()
         self._clock = Clock()
         self._servers: list[asyncio.Server] = []
-        self._connections: set[ServerConnection] = set()
+        self._connections: weakref.WeakSet[ServerConnection] = weakref.WeakSet()
         self._known_chunks: dict[str, int] = {}
         self._told_step_us = 0
         self.config = load(path)
@@ -122,9 +123,7 @@ class Bastion:
         recovered = self.store.run_now(
             lambda transaction: recover(transaction, self.keyring.seal_keys, reason)
         )
-        self.house.authority.remember(
-            self.store.run_now(lambda transaction: issued_since(transaction, now))
-        )
+        self.house.authority.remember(self.store.run_now(lambda transaction: issued_since(transaction, now)))
         self._issuers.adopt(self._issuers.prepare(self.config))
         addresses = await self._listen()
         await self.store.audit(
@@ -227,10 +226,7 @@ class Bastion:
 
     def _connection(self) -> ServerConnection:
         options = self._host(self.config.bastion.names)
-        connection = ServerConnection(
-            asyncio.get_running_loop(), options, lambda: OuterServer(self.house)
-        )
-        self._connections = {known for known in self._connections if not known.is_closed()}
+        connection = ServerConnection(asyncio.get_running_loop(), options, lambda: OuterServer(self.house))
         self._connections.add(connection)
         return connection
 
@@ -256,9 +252,7 @@ class Bastion:
     async def _checkpoint(self) -> None:
         live = list(self.house.sessions)
         known = {name: chunks for name, chunks in self._known_chunks.items() if name in self.house.sessions}
-        self._known_chunks = await self.store.commit(
-            lambda transaction: checkpoint(transaction, live, known)
-        )
+        self._known_chunks = await self.store.commit(lambda transaction: checkpoint(transaction, live, known))
 
     async def _seal_unsealed(self) -> None:
         """Seal the sessions that ended while nothing could be written."""

@@ -79,7 +79,9 @@ class Session:
     def ending(self) -> bool:
         return self._ending
 
-    async def handle(self, bot: BotEnd, request: Request, on_close: Callable[[], None] = lambda: None) -> bool:
+    async def handle(
+        self, bot: BotEnd, request: Request, on_close: Callable[[], None] = lambda: None
+    ) -> bool:
         """Decide a request and start to serve it; true means that the channel was taken over."""
         if self._ending:
             return False
@@ -178,9 +180,7 @@ class Session:
         quota = Quota(
             limit_bytes=self._config().recorder.quota_bytes, digest_only=verdict.record == "digest-only"
         )
-        return Relay(
-            bot=bot, target=target, recording=self.recording, channel=channel, quota=quota, tap=tap
-        )
+        return Relay(bot=bot, target=target, recording=self.recording, channel=channel, quota=quota, tap=tap)
 
     async def _serve(self, relay: Relay, channel: int, on_close: Callable[[], None]) -> None:
         """Run one relay to its end, and end the session when it cannot go on."""
@@ -226,5 +226,3 @@ class Session:
         if not self._ending:
             reason = f"session ended: {error.public}"
             self._tasks.start(self.finish(reason, tell=True, failure=error), f"fail {self.id}")
-
-

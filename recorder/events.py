@@ -28,11 +28,15 @@ class Kind(StrEnum):
     CLIENT_PROTOCOL = "client-protocol"  # data: sftp or scp bytes from the bot, file payload left out
     TARGET_PROTOCOL = "target-protocol"  # data: sftp or scp bytes from the target, file payload left out
     FILE = "file"  # detail: op, path, direction, length, sha256, ... see bastion.transfer
-    DIGEST = "digest"  # detail: stream, length, sha256: content past the quota that a rule let pass unrecorded
+    DIGEST = (
+        "digest"  # detail: stream, length, sha256: content past the quota that a rule let pass unrecorded
+    )
     RESIZE = "resize"  # detail: cols, rows
     SIGNAL = "signal"  # detail: name, from the bot to the target
     EOF = "eof"  # detail: side, "client" or "target"
-    REFUSED = "refused"  # detail: what, reason: a forwarding, agent or environment request that was turned down
+    REFUSED = (
+        "refused"  # detail: what, reason: a forwarding, agent or environment request that was turned down
+    )
     MARKER = "marker"  # detail: label
     EXIT = "exit"  # detail: status, or signal, core, message
     CLOSE = "close"  # detail: reason, exit_status, exit_signal, bytes_in, bytes_out
@@ -70,8 +74,6 @@ def decode_events(body: bytes) -> list[Event]:
         return _decoder.decode(body)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise EventDecodeError(f"not a list of events: {error}") from error
-
-
 
 
 def only(kind: Kind, events: Iterable[Event]) -> Iterator[Event]:

@@ -23,6 +23,16 @@ from recorder.seal import KeySet
 from recorder.store_schema import check_ours
 
 
+_SESSIONS = """\
+SELECT s.id, s.state, s.identity, s.owner, s.target, s.login, s.access, s.started_us, s.ended_us,
+  s.exit_status, s.exit_signal, s.end_reason,
+  coalesce((SELECT bytes_in FROM chunks c WHERE c.session = s.id ORDER BY seq DESC LIMIT 1), 0),
+  coalesce((SELECT bytes_out FROM chunks c WHERE c.session = s.id ORDER BY seq DESC LIMIT 1), 0),
+  s.claims, s.seal,
+  EXISTS (SELECT 1 FROM audit a WHERE a.session = s.id AND a.kind = 'session.damaged')
+FROM sessions s"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which sessions to list; every field that is set must fit. `claims` are exact key-value pairs."""
@@ -133,15 +143,7 @@ class Evidence:
             yield reader.read(row)
 
     def _rows(self, where: str, values: Sequence[Any]) -> list[SessionRow]:
-        query = (
-            "SELECT s.id, s.state, s.identity, s.owner, s.target, s.login, s.access, s.started_us, s.ended_us,"
-            " s.exit_status, s.exit_signal, s.end_reason,"
-            " coalesce((SELECT bytes_in FROM chunks c WHERE c.session = s.id ORDER BY seq DESC LIMIT 1), 0),"
-            " coalesce((SELECT bytes_out FROM chunks c WHERE c.session = s.id ORDER BY seq DESC LIMIT 1), 0),"
-            " s.claims, s.seal,"
-            " EXISTS (SELECT 1 FROM audit a WHERE a.session = s.id AND a.kind = 'session.damaged')"
-            f" FROM sessions s WHERE {where} ORDER BY s.started_us DESC, s.id DESC"  # noqa: S608 - columns are ours
-        )
+        query = f"{_SESSIONS} WHERE {where} ORDER BY s.started_us DESC, s.id DESC"
         try:
             found = self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:

@@ -44,6 +44,40 @@ class SessionOutput:
         return any(stream.alternate_screen for stream in self._filters.values())
 
 
+class SessionInput:
+    """What the bot sent to channels without a PTY (which would have shown it), line by line.
+
+    Holds at most LABEL_BOUND bytes of an unfinished line for each channel; a longer line is shown in pieces.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, bytes] = {}
+        self._pty: dict[int, bool] = {}
+
+    def feed(self, event: Event) -> list[str]:
+        """Return the lines that the event completes, escaped; bytes that are no text are only counted."""
+        if event.kind is Kind.REQUEST:
+            self._pty[event.channel] = bool(event.detail.get("pty"))
+        if event.kind in (Kind.EXIT, Kind.EOF) and event.channel in self._held:
+            return [_shown_input(self._held.pop(event.channel))]
+        if event.kind is not Kind.INPUT or self._pty.get(event.channel, False):
+            return []
+        if b"\0" in event.data:
+            return [f"[{len(event.data)} bytes that are not text]"]
+        *lines, rest = (self._held.pop(event.channel, b"") + event.data).split(b"\n")
+        while len(rest) > LABEL_BOUND:
+            lines.append(rest[:LABEL_BOUND])
+            rest = rest[LABEL_BOUND:]
+        if rest:
+            self._held[event.channel] = rest
+        return [_shown_input(line) for line in lines]
+
+
+def _shown_input(line: bytes) -> str:
+    text = plain(line.removesuffix(b"\r").decode("utf-8", "surrogateescape"))
+    return text if len(text) <= LABEL_BOUND else text[: LABEL_BOUND - 1] + "…"
+
+
 def command(event: Event) -> str:
     """Return what a REQUEST asks for, escaped for one line: its command or subsystem, else its type."""
     asked = event.data.decode("utf-8", "surrogateescape")

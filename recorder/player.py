@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from recorder.events import Event, Kind
-from recorder.output import SessionOutput, label
+from recorder.output import SessionInput, SessionOutput, label
 
 SPEED_MIN, SPEED_MAX = 1 / 16, 64.0
 
@@ -133,8 +133,9 @@ class Player:
             self._left_us = gap_us if self._idle_limit_us is None else min(gap_us, self._idle_limit_us)
 
     def _framed(self, events: Iterable[Event]) -> Iterator[_Frame]:
-        """Yield a frame for each event; a command is drawn as a dim line of its own."""
+        """Yield a frame for each event; commands, and input that no terminal echoed, are dim lines of their own."""
         at_us = 0
+        typed = SessionInput()
         for event in events:
             at_us = event.at_us
             drawn, text = self._output.feed(event), label(event)
@@ -142,6 +143,8 @@ class Player:
                 number = f"#{event.channel} " if event.channel else ""
                 mark = "" if event.kind is Kind.FILE else "$ "
                 drawn += f"{self._dim}{number}{mark}{text}{self._bright}\r\n".encode()
+            for line in typed.feed(event):
+                drawn += f"{self._dim}#{event.channel} < {line}{self._bright}\r\n".encode()
             yield _Frame(at_us=at_us, drawn=drawn, label=text)
         if held := self._output.finish():
             yield _Frame(at_us=at_us, drawn=held, label=None)

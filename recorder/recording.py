@@ -129,7 +129,7 @@ class Recording:
         changed = False
         for event in events:
             if event.at_us < self._last_at_us:
-                event = msgspec.structs.replace(event, at_us=self._last_at_us)  # noqa: PLW2901
+                event = msgspec.structs.replace(event, at_us=self._last_at_us)
             self._last_at_us = event.at_us
             changed |= self._summary.apply(event)
             ordered.append(event)

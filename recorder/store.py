@@ -83,9 +83,7 @@ def connect(path: Path, *, durability: Durability = "power", create: bool = Fals
     return connection
 
 
-def append_now(
-    path: Path, signer: Signer, kind: str, detail: Mapping[str, Any], now_us: int
-) -> audit.Entry:
+def append_now(path: Path, signer: Signer, kind: str, detail: Mapping[str, Any], now_us: int) -> audit.Entry:
     """Append one audit entry from a process that is not the server; raise StoreError."""
     connection = connect(path)
     try:

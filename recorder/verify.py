@@ -134,7 +134,8 @@ def _check_audit(
                 witnesses.setdefault(of, _Witness()).checkpoints[chunks] = digest
     if head is not None and seen_head is None:
         report.problem(
-            "audit", f"the database was cut back: entry {head[0]} was witnessed, but the chain ends at {reader.seq}"
+            "audit",
+            f"the database was cut back: entry {head[0]} was witnessed, but the chain ends at {reader.seq}",
         )
     elif head is not None and seen_head != head[1]:
         report.problem("audit", f"entry {head[0]} is not the one that was witnessed: the chain was rewritten")
@@ -187,9 +188,9 @@ def _check_session(
             digest = witness.checkpoints.get(chunk.seq)
             if digest is not None and digest != chunk.hash.hex():
                 raise ChunkError(f"chunk {chunk.seq} is not the one that a checkpoint saw")
-            if chunk.seq == 1 and witness.opened is not None:
-                if witness.opened.detail.get("first") != chunk.hash.hex():
-                    raise ChunkError("chunk 1 is not the one that the audit chain says the session began with")
+            begun = witness.opened.detail.get("first") if witness.opened else None
+            if chunk.seq == 1 and begun is not None and begun != chunk.hash.hex():
+                raise ChunkError("chunk 1 is not the one that the audit chain says the session began with")
     except (ChunkError, KeyError, TypeError, ValueError) as error:
         report.problem(where, str(error))
         return
@@ -258,5 +259,7 @@ def parse_head(text: str) -> tuple[int, str]:
     """Return (seq, hash) of `SEQ:HASH`; raise StoreError."""
     seq, _colon, digest = text.partition(":")
     if not seq.isdecimal() or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-        raise StoreError(f"--head {text[:80]!r}: expected SEQ:HASH, as the journal prints it (hash: 64 hex digits)")
+        raise StoreError(
+            f"--head {text[:80]!r}: expected SEQ:HASH, as the journal prints it (hash: 64 hex digits)"
+        )
     return int(seq), digest

@@ -29,16 +29,16 @@ NAMEDTUPLE_METHODS = ("_asdict", "_make", "_replace", "_fields")
 HOMES = {
     "aiohttp": ("bastion/adapters/oidc_http.py", "bastion/demo/*"),
     "asyncssh": ("bastion/adapters/*",),
-    "click": ("bastion/cli/*",),
+    "click": ("bastion/cli/*", "bastion/demo/story.py"),
     "cryptography": ("bastion/certificate.py", "bastion/keyring.py", "recorder/seal.py"),
-    "jwcrypto": ("bastion/token.py", "recorder/seal.py"),
+    "jwcrypto": ("bastion/token.py", "recorder/seal.py", "bastion/demo/issuer.py"),
     "msgspec": ("recorder/*",),
     "pydantic": ("bastion/config*.py", "policies/document.py"),
     "pyte": ("recorder/screen.py",),
-    "sqlite3": ("recorder/*",),
+    "sqlite3": ("recorder/*", "bastion/demo/story.py"),
     "sqlite_utils": ("recorder/store*.py",),
     "tabulate": ("bastion/cli/*",),
-    "ulid": ("bastion/*", "recorder/*"),
+    "ulid": ("bastion/house.py",),
     "zstandard": ("recorder/chunk.py",),
 }
 

@@ -22,7 +22,6 @@ ClientChannel commands as bytes        `create_session(command=…)` encodes tex
 from __future__ import annotations
 
 import asyncio
-
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -154,9 +153,7 @@ class ServerConnection(SSHServerConnection):
     async def reload_config(self) -> None:
         """Leave the options as they are."""
 
-    async def validate_public_key(
-        self, username: str, key_data: bytes, msg: bytes, signature: bytes
-    ) -> bool:
+    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
         """Judge a key or certificate, and check the client's signature over this very connection (T5)."""
         judge = cast(KeyJudge, self._owner)
         if judge is None:
@@ -232,5 +229,3 @@ def server_options(host_key: tuple[asyncssh.SSHKey, asyncssh.SSHCertificate], **
 def is_open(channel: Any) -> bool:
     """Say whether a channel can still be written to."""
     return channel is not None and channel._send_state == "open"
-
-

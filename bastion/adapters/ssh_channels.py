@@ -27,7 +27,9 @@ Handler = Callable[["BotChannel", Request], Awaitable[bool]]
 class BotChannel(asyncssh.SSHServerSession[bytes]):
     """A session channel that a bot or a person has opened."""
 
-    def __init__(self, connection: ServerConnection, handler: Handler, refused: Callable[[str], None]) -> None:
+    def __init__(
+        self, connection: ServerConnection, handler: Handler, refused: Callable[[str], None]
+    ) -> None:
         self.inbox = Inbox()
         self._connection = connection
         self._handler = handler
@@ -51,7 +53,12 @@ class BotChannel(asyncssh.SSHServerSession[bytes]):
     ) -> bool:
         cols, rows, width_px, height_px = term_size
         self._pty = Pty(
-            term=term_type, cols=cols, rows=rows, width_px=width_px, height_px=height_px, modes=dict(term_modes)
+            term=term_type,
+            cols=cols,
+            rows=rows,
+            width_px=width_px,
+            height_px=height_px,
+            modes=dict(term_modes),
         )
         return True
 

@@ -60,9 +60,7 @@ class House(Protocol):
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
         """Record that something was asked for and refused outside any session."""
 
-    def start(
-        self, work: Coroutine[Any, Any, Any], name: str, *, awaited: bool = False
-    ) -> asyncio.Task[Any]:
+    def start(self, work: Coroutine[Any, Any, Any], name: str, *, awaited: bool = False) -> asyncio.Task[Any]:
         """Run something beside the connection."""
 
 
@@ -234,7 +232,13 @@ class OuterServer(_Server):
         self._house.start(self._house.certify(bot, self._plain_key, self.connection.peer), "certify")
 
     async def _direct(
-        self, bot: BotChannel, principal: Principal, target: str, login: str | None, kind: str, request: Request
+        self,
+        bot: BotChannel,
+        principal: Principal,
+        target: str,
+        login: str | None,
+        kind: str,
+        request: Request,
     ) -> bool:
         session = await self._house.open_session(principal, target, login)
         within = Request(
@@ -284,7 +288,9 @@ class InnerServer(_Server):
             return None
         outer = self._outer.login
         if outer is None or (login.key, login.identity) != (outer.key, outer.identity):
-            self._tell("the login at the target must bear the same key and identity as the one at the bastion")
+            self._tell(
+                "the login at the target must bear the same key and identity as the one at the bastion"
+            )
             return None
         self._judged = (username, blob, login)
         return login.key
@@ -294,7 +300,9 @@ class InnerServer(_Server):
             self._username, self.login = username, self._judged[2]
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
-        raise self._prohibited(f"direct-tcpip {dest_host}:{dest_port}", "forwarding is not served at a target")
+        raise self._prohibited(
+            f"direct-tcpip {dest_host}:{dest_port}", "forwarding is not served at a target"
+        )
 
     def session_requested(self) -> Any:
         return self._session_channel()
@@ -308,7 +316,9 @@ class InnerServer(_Server):
             ) from error
         except RecorderError as error:
             log.error("recorder failed: %s", error)
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, f"bastion: {error.public}") from error
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_CONNECT_FAILED, f"bastion: {error.public}"
+            ) from error
         return BotChannel(
             self.connection,
             session.handle,
@@ -336,9 +346,9 @@ class InnerServer(_Server):
         return session
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._opening is not None and self._opening.done() and not self._opening.cancelled():
-            if self._opening.exception() is None:
-                self._house.start(self._opening.result().finish("the bot disconnected"), "finish")
+        opening = self._opening
+        if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
+            self._house.start(opening.result().finish("the bot disconnected"), "finish")
 
     def refuse(self, what: str, reason: str) -> None:
         if not self._count_refusal():

@@ -172,9 +172,7 @@ async def _connect_socket(host: str, port: int) -> socket.socket:
     """Return a connected socket, trying each address of the host in turn; raise OSError."""
     loop = asyncio.get_running_loop()
     failure: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _name, address in await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
+    for family, kind, protocol, _name, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = socket.socket(family, kind, protocol)
         sock.setblocking(False)
         try:

@@ -28,7 +28,8 @@ from recorder.events import Event
 from recorder.evidence import Evidence, Filter, SessionRow
 from recorder.player import Player
 from recorder.transcript import transcript
-from recorder.verify import Report, parse_head, verify as verify_evidence
+from recorder.verify import Report, parse_head
+from recorder.verify import verify as verify_evidence
 
 FORMATS = ("asciicast-v2", "asciicast-v3", "text", "json")
 
@@ -38,9 +39,13 @@ FORMATS = ("asciicast-v2", "asciicast-v3", "text", "json")
 @click.option("--identity", help="Only sessions of this identity.")
 @click.option("--owner", help="Only sessions of identities that this person owns.")
 @click.option("--target", help="Only sessions on this target.")
-@click.option("--claim", "claims", multiple=True, metavar="KEY=VALUE", help="Only with this claim, e.g. run_id=42.")
+@click.option(
+    "--claim", "claims", multiple=True, metavar="KEY=VALUE", help="Only with this claim, e.g. run_id=42."
+)
 @click.option("--since", metavar="TIME", help="Only begun since: 90m, 24h, 7d, or 2026-11-23T08:00.")
-@click.option("--state", type=click.Choice(["active", "closed", "interrupted", "damaged"]), help="Only in this state.")
+@click.option(
+    "--state", type=click.Choice(["active", "closed", "interrupted", "damaged"]), help="Only in this state."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects.")
 @click.pass_obj
@@ -72,7 +77,13 @@ def sessions(
         claims=wanted_claims,
         limit=limit,
     )
-    filters = {"identity": identity, "owner": owner, "target": target, "claims": wanted_claims, "since": since}
+    filters = {
+        "identity": identity,
+        "owner": owner,
+        "target": target,
+        "claims": wanted_claims,
+        "since": since,
+    }
     evidence = open_evidence(door, config_file, "sessions", filters={k: v for k, v in filters.items() if v})
     found = evidence.sessions(wanted)
     if as_json:
@@ -99,12 +110,29 @@ def show(door: Door, session: str, config_file: Path | None, as_json: bool) -> N
 @click.command()
 @click.argument("session", metavar="ID")
 @config_option
-@click.option("--speed", type=click.FloatRange(0, 64), help="1 is real time, 0 without waiting.  [default: 1 in a terminal, else 0]")
-@click.option("--idle-limit", type=click.FloatRange(0), default=2.0, show_default=True, help="Longest pause, in seconds.")
-@click.option("--from", "start", metavar="N|TEXT", help="Begin at the Nth command, or the first that has TEXT in it.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 64),
+    help="1 is real time, 0 without waiting.  [default: 1 in a terminal, else 0]",
+)
+@click.option(
+    "--idle-limit",
+    type=click.FloatRange(0),
+    default=2.0,
+    show_default=True,
+    help="Longest pause, in seconds.",
+)
+@click.option(
+    "--from", "start", metavar="N|TEXT", help="Begin at the Nth command, or the first that has TEXT in it."
+)
 @click.pass_obj
 def replay(
-    door: Door, session: str, config_file: Path | None, speed: float | None, idle_limit: float, start: str | None
+    door: Door,
+    session: str,
+    config_file: Path | None,
+    speed: float | None,
+    idle_limit: float,
+    start: str | None,
 ) -> None:
     """Play a session back in the terminal.
 
@@ -115,7 +143,9 @@ def replay(
     interactive = door.terminal or (sys.stdin.isatty() and sys.stdout.isatty())
     chosen = speed if speed is not None else (1.0 if interactive else 0.0)
     begin: int | str | None = int(start) if start is not None and start.isdecimal() else start
-    player = Player(_checked(evidence, row), speed=chosen, idle_limit_s=idle_limit, start=begin, styled=interactive)
+    player = Player(
+        _checked(evidence, row), speed=chosen, idle_limit_s=idle_limit, start=begin, styled=interactive
+    )
     play(player, raw_terminal=door.terminal, interactive=interactive)
 
 
@@ -123,7 +153,9 @@ def replay(
 @click.argument("session", metavar="ID")
 @config_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="asciicast-v2", show_default=True)
-@click.option("--output", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@click.option(
+    "--output", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
+)
 @click.pass_obj
 def export(door: Door, session: str, config_file: Path | None, form: str, output: Path | None) -> None:
     """Write a session out: for asciinema's players, as text to read, or as exact JSON events."""
@@ -155,8 +187,12 @@ def export(door: Door, session: str, config_file: Path | None, form: str, output
 @click.option("--all", "everything", is_flag=True, help="Verify every session, and the database as a whole.")
 @config_option
 @click.option("--database", type=click.Path(path_type=Path), help="A database file, e.g. a copy; read only.")
-@click.option("--keys", "key_file", type=click.Path(path_type=Path), help="The auditors' JWK Set (`bastion keys seal`).")
-@click.option("--head", metavar="SEQ:HASH", help="An audit head that the journal showed: finds a database cut back.")
+@click.option(
+    "--keys", "key_file", type=click.Path(path_type=Path), help="The auditors' JWK Set (`bastion keys seal`)."
+)
+@click.option(
+    "--head", metavar="SEQ:HASH", help="An audit head that the journal showed: finds a database cut back."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object: ok, problems, notes, counts, head.")
 @click.pass_obj
 def verify(

@@ -16,7 +16,9 @@ from recorder.errors import RecorderError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--door", "door", hidden=True, default=None, help="Who asks, when the bastion runs this for them.")
+@click.option(
+    "--door", "door", hidden=True, default=None, help="Who asks, when the bastion runs this for them."
+)
 @click.option("--terminal", hidden=True, is_flag=True, help="The asker has a raw terminal at the other end.")
 @click.version_option(package_name="bastion", message="bastion %(version)s")
 @click.pass_context
@@ -38,9 +40,8 @@ for command in (*operator_commands.COMMANDS, *evidence_commands.COMMANDS):
 def main() -> None:
     """Run the command line."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        status = cli.main(standalone_mode=False)  # click returns the status of an Exit instead of raising it
+        sys.exit(status if isinstance(status, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

@@ -35,7 +35,9 @@ def _local(door: Door) -> None:
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--listen", default="127.0.0.1:2222", show_default=True, help="Address to listen on.")
-@click.option("--name", "names", multiple=True, help="A name that clients know the bastion by; may be repeated.")
+@click.option(
+    "--name", "names", multiple=True, help="A name that clients know the bastion by; may be repeated."
+)
 @click.pass_obj
 def init(door: Door, folder: Path, listen: str, names: tuple[str, ...]) -> None:
     """Write a commented starter configuration and policy into DIR, and make the keys.
@@ -99,7 +101,7 @@ def check(door: Door, config_file: Path | None, as_json: bool) -> None:
 def serve(door: Door, config_file: Path | None) -> None:
     """Run the bastion. SIGTERM drains and stops, SIGHUP reloads the configuration (all or nothing)."""
     _local(door)
-    from bastion import runtime  # noqa: PLC0415 - SSH and HTTP are loaded by the server alone
+    from bastion import runtime
 
     open_journal()
     runtime.serve(config_path(config_file))
@@ -122,7 +124,9 @@ def keys(door: Door, kind: str, config_file: Path | None, rotate: bool) -> None:
     _local(door)
     config = read_config(door, config_file)
     if rotate and kind != "seal":
-        raise click.UsageError(f"--rotate: only seal can be rotated; for {kind} remove its files from the keys folder")
+        raise click.UsageError(
+            f"--rotate: only seal can be rotated; for {kind} remove its files from the keys folder"
+        )
     ring = _keyring(config)
     if rotate:
         old, new = rotate_seal(config.bastion.keys)
@@ -164,7 +168,9 @@ def _audit(config: Config, signer: Signer, kind: str, door: Door, detail: dict[s
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave everything running, and print an ssh_config to try by hand.")
+@click.option(
+    "--keep", is_flag=True, help="Leave everything running, and print an ssh_config to try by hand."
+)
 @click.option("--folder", type=click.Path(path_type=Path), help="Use this folder instead of a temporary one.")
 @click.pass_obj
 def demo(door: Door, keep: bool, folder: Path | None) -> None:
@@ -173,7 +179,7 @@ def demo(door: Door, keep: bool, folder: Path | None) -> None:
     Starts a small OIDC issuer, a bastion and an SSH host on free loopback ports, in a temporary folder.
     """
     _local(door)
-    from bastion.demo.story import play  # noqa: PLC0415 - the demo's parts are not loaded by other commands
+    from bastion.demo.story import play
 
     raise click.exceptions.Exit(play(folder=folder, keep=keep))
 

@@ -108,7 +108,9 @@ def details_text(shown: dict[str, Any]) -> str:
         ("key", f"{shown['certificate'].get('key')}, certificate {shown['certificate'].get('key_id')}"),
     ]
     lines += [f"{name:<9} {plain(str(value))}" for name, value in pairs]
-    lines += ["claims"] + [f"  {plain(key):<14} {plain(value)}" for key, value in sorted(shown["claims"].items())]
+    lines += ["claims"] + [
+        f"  {plain(key):<14} {plain(value)}" for key, value in sorted(shown["claims"].items())
+    ]
     lines += ["what happened"] + [f"  {_happening(entry)}" for entry in shown["events"]]
     if shown["files"]:
         lines += ["files"] + [f"  {_file(entry)}" for entry in shown["files"]]
@@ -201,7 +203,8 @@ def _file(entry: dict[str, Any]) -> str:
             f" {entry['length']} bytes sha256 {entry['sha256']}{whole}"
         )
     to = f" to {plain(str(entry['to']))}" if entry.get("to") else ""
-    return f"+{entry['at_s']}s #{entry['channel']} {entry['op']} {plain(str(entry.get('path', '')))}{to}: {entry.get('status')}"
+    path = plain(str(entry.get("path", "")))
+    return f"+{entry['at_s']}s #{entry['channel']} {entry['op']} {path}{to}: {entry.get('status')}"
 
 
 def _value(value: Any) -> str:

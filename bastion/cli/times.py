@@ -22,7 +22,9 @@ def since_us(text: str, now_us: int) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise click.UsageError(f"--since {text}: expected 90m, 24h, 7d, or a time like 2026-11-23T08:00") from error
+        raise click.UsageError(
+            f"--since {text}: expected 90m, 24h, 7d, or a time like 2026-11-23T08:00"
+        ) from error
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000_000)
 
 
@@ -30,7 +32,9 @@ def iso(us: int | None) -> str | None:
     """Return a time in microseconds since 1970 as RFC 3339, in UTC."""
     if us is None:
         return None
-    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{us % 1_000_000:06d}Z"
+    return (
+        datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{us % 1_000_000:06d}Z"
+    )
 
 
 def short(us: int | None) -> str:

@@ -178,3 +178,20 @@ def test_events_are_read_one_ahead() -> None:
 
 def test_an_empty_session_is_finished() -> None:
     assert Player([]).finished
+
+
+def test_input_that_no_terminal_echoed_is_shown_line_by_line_and_escaped() -> None:
+    session = [
+        Event(0, Kind.REQUEST, 1, b"bash -s", {"type": "exec", "pty": False}),
+        Event(1, Kind.INPUT, 1, b"cd /\nrm \x1b]0;x\x07"),
+        Event(2, Kind.INPUT, 1, b"y\nend"),
+        Event(3, Kind.INPUT, 1, b"\0\1"),
+        Event(4, Kind.EOF, 1, b"", {"side": "client"}),
+        Event(5, Kind.REQUEST, 2, b"", {"type": "shell", "pty": True}),
+        Event(6, Kind.INPUT, 2, b"echoed by its terminal\n"),
+    ]
+    drawn, _delays = played(Player(session, speed=0, styled=False))
+    assert drawn == (
+        b"#1 $ bash -s\r\n#1 < cd /\r\n#1 < rm \\x1b]0;x\\x07y\r\n#1 < [2 bytes that are not text]\r\n"
+        b"#1 < end\r\n#2 $ shell\r\n"
+    )

@@ -1,0 +1,234 @@
+"""Play the story: a job earns a certificate, works through the bastion, and what it did is read back and proven.
+
+Every command is printed before it runs, so that it can be copied; each claim is checked, and the first that does not
+hold ends the demo with exit status 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from bastion.demo.host import program
+from bastion.demo.stage import Stage
+from bastion.environment import child_environment
+
+STEP_S = 30
+
+
+class StoryBroke(Exception):
+    """A step did not do what it claims."""
+
+
+def play(*, folder: Path | None, keep: bool) -> int:
+    """Play everything in a folder of its own; return the exit status."""
+    for name in ("ssh", "scp", "ssh-keygen"):
+        program(name, "openssh-client")
+    made = folder is None
+    place = folder or Path(tempfile.mkdtemp(prefix="bastion-demo-"))
+    stage = Stage(place.absolute())
+    try:
+        _say("Setting the stage: an OIDC issuer, an SSH host called web-1, and the bastion, all on loopback.")
+        stage.set()
+        _Story(stage).tell()
+        if keep:
+            _keep(stage)
+    except StoryBroke as broke:
+        click.echo(f"\nThe story broke: {broke}", err=True)
+        click.echo(f"Everything is still in {stage.folder}; the bastion's journal is bastion.log.", err=True)
+        return 1
+    except KeyboardInterrupt:
+        click.echo("")
+    finally:
+        stage.strike()
+    if made:
+        shutil.rmtree(place, ignore_errors=True)
+    return 0
+
+
+class _Story:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._config = str(stage.config)
+
+    def tell(self) -> None:
+        """Play each scene in turn."""
+        self._certificate()
+        self._work()
+        self._stranger()
+        session = self._read_back()
+        self._prove(session)
+        _say("\nEvery step did what it claims.")
+
+    def _certificate(self) -> None:
+        _scene("1. A CI job trades its OIDC token for a certificate that lives minutes")
+        self._run("bastion keys host-ca > known_hosts", shows=False)
+        self._run("ssh-keygen -q -t ed25519 -N '' -f key")
+        self._token("deploy", "token")
+        self._run("ssh -F ssh_config login@bastion certificate < token > key-cert.pub")
+        out = self._run("ssh-keygen -L -f key-cert.pub", only=("Key ID", "Valid", "Principals", "orders-"))
+        _claim('Key ID: "orders-deployer/8412"' in out, "the certificate names the identity and its run")
+
+    def _work(self) -> None:
+        _scene("2. It works through the bastion with stock ssh and scp")
+        login = self._stage.host.login
+        out = self._run(
+            f"ssh -F ssh_config -J bastion {login}@web-1 'echo deployed release 7; exit 3'", status=3
+        )
+        _claim(out == "deployed release 7\n", "the command's output and exit status come back")
+        (self._stage.job / "migrate.sh").write_text(
+            "cd /\nfor table in orders customers; do\n  echo migrated $table\ndone\n"
+        )
+        out = self._run("ssh -F ssh_config web-1 bash -s < migrate.sh")
+        _claim(out == "migrated orders\nmigrated customers\n", "a script on stdin runs on the target")
+        report = self._stage.job / "report.csv"
+        report.write_text("".join(f"{row},order {row}\n" for row in range(20_000)))
+        there = self._stage.folder / "web-1" / "report.csv"
+        self._run(f"scp -q -F ssh_config report.csv web-1:{there}")
+        _claim(there.read_bytes() == report.read_bytes(), "the file arrived as it was")
+
+    def _stranger(self) -> None:
+        _scene("3. A job of an unknown repository gets no certificate")
+        self._run("ssh-keygen -q -t ed25519 -N '' -f stranger")
+        self._token("unknown", "stranger-token")
+        _out, err, status = self._execute(
+            "ssh -F ssh_config -i stranger login@bastion certificate < stranger-token > stranger-cert.pub"
+        )
+        click.echo(err, nl=False)
+        click.echo(f"(exit status {status})")
+        _claim(status != 0 and "repository_id" in err, "the refusal names the claim that did not match")
+
+    def _read_back(self) -> str:
+        _scene("4. Who did what, where, and what went over the wire")
+        out = self._run("bastion sessions")
+        _claim(out.count("orders-deployer") == 3, "every session is there")
+        sessions = json.loads(self._run("bastion sessions --json | tee sessions.json", shows=False))
+        script = next(row["id"] for row in sessions if row["exit_status"] == 0 and row["access"] == "exec")
+        out = self._run(f"bastion replay {script}")
+        _claim(
+            "< for table in" in out and "migrated customers" in out,
+            "the script and what it printed are replayed",
+        )
+        copied = next(row["id"] for row in sessions if row["access"] == "sftp")
+        out = self._run(f"bastion show {copied}", only=("who", "where", "run_url", "commit", "upload"))
+        digest = hashlib.sha256((self._stage.job / "report.csv").read_bytes()).hexdigest()
+        _claim(digest in out, "the file's path, size and SHA-256 are in the record, its content is not")
+        return str(script)
+
+    def _prove(self, session: str) -> None:
+        _scene("5. Proof: the record is whole; one flipped byte is found")
+        out = self._run("bastion verify --all")
+        _claim("everything holds" in out, "the record verifies")
+        self._run("bastion keys seal > seal.jwks", shows=False)
+        copied = "sqlite3.connect('../var/recordings.sqlite').backup(sqlite3.connect('copy.sqlite'))"
+        self._run(f'python3 -c "import sqlite3; {copied}"', shows=False)
+        offset, byte = _flipped(self._stage.job / "copy.sqlite", session)
+        self._run(f"printf '\\{byte:03o}' | dd of=copy.sqlite bs=1 seek={offset} conv=notrunc status=none")
+        out = self._run("bastion verify --all --database copy.sqlite --keys seal.jwks", status=1)
+        _claim(
+            session in out and "chunk 2 was altered" in out,
+            "verify names the session and the chunk that broke",
+        )
+
+    def _token(self, job: str, file: str) -> None:
+        """Fetch a token as a CI platform's runner would."""
+        url = f"{self._stage.issuer.issuer.url}/token/{job}"
+        if shutil.which("curl"):
+            self._run(f"curl -sS {url} > {file}")
+        else:
+            fetch = f"import urllib.request as r; print(r.urlopen('{url}').read().decode())"
+            self._run(f'python3 -c "{fetch}" > {file}')
+
+    def _run(
+        self, command: str, *, status: int = 0, shows: bool = True, only: tuple[str, ...] | None = None
+    ) -> str:
+        """Print a command, run it in the job's folder, print what it printed, and check its exit status."""
+        out, err, ended = self._execute(command)
+        if shows:
+            lines = out.splitlines(keepends=True)
+            click.echo(
+                "".join(line for line in lines if only is None or any(word in line for word in only)),
+                nl=False,
+            )
+            click.echo(err, nl=False)
+            if ended:
+                click.echo(f"(exit status {ended})")
+        if ended != status:
+            raise StoryBroke(f"{command}\nended with {ended} where {status} was expected\n{err}")
+        return out
+
+    def _execute(self, command: str) -> tuple[str, str, int]:
+        click.secho(f"$ {command}", bold=True)
+        words = (
+            command.replace("bastion ", f"{sys.executable} -P -m bastion ", 1)
+            if command.startswith("bastion ")
+            else command
+        )
+        done = subprocess.run(  # noqa: S602 - the commands are the story's own, with redirections
+            words,
+            shell=True,
+            cwd=self._stage.job,
+            env=child_environment(BASTION_CONFIG=self._config),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=STEP_S,
+        )
+        return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), done.returncode
+
+
+def _flipped(database: Path, session: str) -> tuple[int, int]:
+    """Return where in the file the middle of a session's second chunk lies, and its byte with one bit flipped."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        query = "SELECT body FROM chunks WHERE session = ? AND seq = 2"
+        (body,) = connection.execute(query, (session,)).fetchone()
+    middle = len(body) // 2
+    offset = database.read_bytes().find(body)
+    if offset < 0:
+        raise StoryBroke("the second chunk does not lie in one piece in the file")
+    return offset + middle, body[middle] ^ 1
+
+
+def _keep(stage: Stage) -> None:
+    """Leave everything running until a key is pressed."""
+    config = stage.job / "ssh_config"
+    issuer = stage.issuer.issuer.url
+    _say(f"\nEverything is running, in {stage.folder}. ssh_config ({config}):\n")
+    click.echo(config.read_text())
+    _say("Try, in another terminal:\n")
+    for line in (
+        f"cd {stage.job}; export BASTION_CONFIG={stage.config}",
+        f"curl -sS {issuer}/token/deploy > token; ssh -F ssh_config login@bastion certificate < token > key-cert.pub",
+        "ssh -F ssh_config web-1 uname -a",
+        "# to read evidence over SSH, be on call:",
+        f"curl -sS {issuer}/token/responder | ssh -F ssh_config login@bastion certificate > key-cert.pub",
+        "ssh -F ssh_config bastion sessions",
+        "ssh -t -F ssh_config bastion replay ID",
+        f"tail -f {stage.journal}",
+    ):
+        click.echo(f"  {line}")
+    click.echo("\nPress Enter here (or Ctrl-C) to end it.")
+    sys.stdin.readline()
+
+
+def _scene(title: str) -> None:
+    click.echo()
+    click.secho(title, bold=True, underline=True)
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+
+
+def _claim(holds: bool, what: str) -> None:
+    if not holds:
+        raise StoryBroke(f"it does not hold that {what}")
+    click.secho(f"  ✓ {what}", fg="green")
