@@ -117,8 +117,8 @@ class House:
             raise Expired("the certificate has expired, so it opens no more sessions: get a new one")
         config = self._current
         found = resolve(config, principal, target)
-        name = login or (found.logins[0] if len(found.logins) == 1 else "")
-        check_login(config, principal, found, name)
+        implied = found.logins[0] if len(found.logins) == 1 else None
+        name = check_login(config, principal, found, login or implied)
         recording = Recording(
             self._store,
             Header(

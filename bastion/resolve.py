@@ -27,14 +27,14 @@ def resolve(config: Config, principal: Principal, name: str) -> Target:
     return target
 
 
-def check_login(config: Config, principal: Principal, target: Target, login: str) -> None:
-    """Raise Refused unless this login is one of the target's and open to the principal."""
+def check_login(config: Config, principal: Principal, target: Target, login: str | None) -> str:
+    """Return the login if it is one of the target's and open to the principal; raise Refused."""
     open_to = [known for known in target.logins if may_open(config, principal, target, known)]
-    if login not in open_to:
+    if login is None or login not in open_to:
         names = ", ".join(open_to) or "none"
-        raise Refused(
-            f"login {login[:64]!r} is not open to {principal.name} on {target.name}; open are: {names}"
-        )
+        asked = f"login {login[:64]!r} is not open" if login else "say as whom, LOGIN@TARGET: no login is implied"
+        raise Refused(f"{asked} to {principal.name} on {target.name}; open are: {names}")
+    return login
 
 
 def may_open(config: Config, principal: Principal, target: Target, login: str) -> bool:

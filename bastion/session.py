@@ -187,16 +187,14 @@ class Session:
         try:
             await relay.run()
         except (QuotaExceeded, TransferError) as error:
-            relay.target.abort()
-            self.end(error.public)
+            self.end(f"session ended: {error.public}")
         except RecorderError as error:
-            relay.target.abort()
             self._fail(error)
-        else:
-            relay.target.abort()
-        finally:
+        else:  # a session that ends takes leave of its bots itself
             self._bots.pop(channel, None)
             on_close()
+        finally:
+            relay.target.abort()
 
     async def _refuse(
         self, bot: BotEnd, channel: int, text: str, status: int, on_close: Callable[[], None]
@@ -207,7 +205,7 @@ class Session:
             bot.exit(Exited(status=status))
         except RecorderError as error:
             self._fail(error)
-        finally:
+        else:
             self._bots.pop(channel, None)
             on_close()
 
@@ -222,7 +220,7 @@ class Session:
 
     def _fail(self, error: RecorderError) -> None:
         """End the session because it cannot be recorded (law L2)."""
-        log.error("session=%s recorder failed: %s", self.id, error)
         if not self._ending:
+            log.error("session=%s recorder failed: %s", self.id, error)
             reason = f"session ended: {error.public}"
             self._tasks.start(self.finish(reason, tell=True, failure=error), f"fail {self.id}")

@@ -22,7 +22,6 @@ from recorder.rows import read_chunks
 from recorder.seal import KeySet
 from recorder.store_schema import check_ours
 
-
 _SESSIONS = """\
 SELECT s.id, s.state, s.identity, s.owner, s.target, s.login, s.access, s.started_us, s.ended_us,
   s.exit_status, s.exit_signal, s.end_reason,
