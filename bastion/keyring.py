@@ -56,9 +56,10 @@ def open_keyring(folder: Path) -> Keyring:
     """Load every key, making those that are missing; raise KeyringError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_private(folder)
+        (folder / SEAL).exists()  # fails where the folder is another user's
     except OSError as error:
-        raise KeyringError(f"{folder}: cannot be made: {error.strerror}") from error
-    _check_private(folder)
+        raise KeyringError(f"{folder}: cannot be used: {error.strerror}") from error
     made: list[str] = []
     keys = {name: _ssh_key(folder / name, name, made) for name in SSH_KEYS}
     signer = _seal_key(folder, made)
@@ -75,9 +76,13 @@ def open_keyring(folder: Path) -> Keyring:
 
 
 def load_key_set(path: Path) -> KeySet:
-    """Load the auditor's JWK Set; raise KeyringError."""
+    """Load the auditor's JWK Set; raise KeyringError, also when it gives away a private key."""
     try:
-        return KeySet.from_json(path.read_text())
+        text = path.read_text()
+        keys = KeySet.from_json(text)
+        if any("d" in entry for entry in _entries(text)):
+            raise KeyringError(f"{path}: it holds a private key; this file is for public ones: remove its d")
+        return keys
     except KeySetError as error:
         raise KeyringError(f"{path}: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -89,8 +94,8 @@ def load_signer(folder: Path) -> Signer:
     path = folder / SEAL
     try:
         return Signer(path.read_text())
-    except KeySetError as error:
-        raise KeyringError(f"{path}: {error}") from error
+    except (KeySetError, TypeError) as error:
+        raise KeyringError(f"{path}: not a private Ed25519 JWK: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise KeyringError(
             f"{path}: cannot be read ({error}); reading evidence is recorded, so it needs the seal key:"
@@ -104,7 +109,7 @@ def rotate_seal(folder: Path) -> tuple[str, str]:
     text = generate_seal_key()
     new = Signer(text)
     _write_set(folder, new)
-    _write_private(folder / SEAL, text.encode(), replace=True)
+    _replace(folder / SEAL, text.encode(), mode=0o600)
     return old, new.kid
 
 
@@ -127,7 +132,7 @@ def _ssh_key(path: Path, name: str, made: list[str]) -> Ed25519PrivateKey:
     if not path.exists():
         key = Ed25519PrivateKey.generate()
         _write_private(path, private_pem(key))
-        path.with_name(path.name + ".pub").write_text(f"{public_line(key)} {name}\n")
+        _replace(path.with_name(path.name + ".pub"), f"{public_line(key)} {name}\n".encode(), mode=0o644)
         made.append(name)
         return key
     _check_private(path)
@@ -158,31 +163,51 @@ def _write_set(folder: Path, signer: Signer) -> None:
     entries: list[dict[str, str]] = []
     if path.exists():
         load_key_set(path)
-        entries = json.loads(path.read_text())["keys"]
+        entries = _entries(path.read_text())
     if entries and entries[0].get("kid") == signer.kid:
         return
     entries = [signer.public_jwk(), *(entry for entry in entries if entry.get("kid") != signer.kid)]
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps({"keys": entries}, indent=2) + "\n")
-    beside.replace(path)
+    _replace(path, json.dumps({"keys": entries}, indent=2).encode() + b"\n", mode=0o644)
 
 
-def _write_private(path: Path, data: bytes, *, replace: bool = False) -> None:
-    target = path.with_name(path.name + ".new") if replace else path
+def _entries(text: str) -> list[dict[str, str]]:
+    """Return the keys of a JWK Set, or the one key that stands alone."""
+    document = json.loads(text)
+    keys: list[dict[str, str]] = document.get("keys", [document])
+    return keys
+
+
+def _write_private(path: Path, data: bytes) -> None:
     try:
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            target.replace(path)
+        _write_new(path, data, 0o600)
     except OSError as error:
         raise KeyringError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def _replace(path: Path, data: bytes, *, mode: int) -> None:
+    """Put a file in place of another in one step, so that a crash leaves the one or the other whole."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        beside.unlink(missing_ok=True)  # what a crash has left
+        _write_new(beside, data, mode)
+        beside.replace(path)
+    except OSError as error:
+        raise KeyringError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _check_private(path: Path) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise KeyringError(f"{path}: cannot be looked at: {error.strerror}") from error
     if mode & 0o077:
         want = "0700" if path.is_dir() else "0600"
         raise KeyringError(f"{path}: others may use it (mode {mode:04o}); run: chmod {want} {path}")
