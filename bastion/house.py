@@ -30,6 +30,7 @@ from bastion.resolve import check_login, find_target, resolve
 from bastion.session import Session, Way
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
+from bastion.throttle import Throttle
 from recorder.errors import RecorderError
 from recorder.recording import Header, Recording
 from recorder.store import Store
@@ -74,6 +75,7 @@ class House:
         self._ways = ways
         self._host_options = host_options
         self._tasks = Tasks()
+        self._broken = Throttle(burst=20, per_s=0.2)
         self._limits: dict[str, asyncio.TimerHandle] = {}
         self.sessions: dict[str, Session] = {}
         self._idle = asyncio.Event()
@@ -214,6 +216,16 @@ class House:
             )
         except RecorderError as error:
             log.error("could not record a refusal: %s", error)
+
+    async def note_broken(self, peer: str, what: str, reason: str) -> None:
+        """Record a login that was refused or a connection that broke, unless its source does this all the time."""
+        if not self._broken.admit(peer, self._clock.now()):
+            return
+        log.warning("%s peer=%s: %s", what, peer, reason)
+        try:
+            await self._store.audit(what, {"peer": peer, "reason": reason[:512]})
+        except RecorderError as error:
+            log.error("could not record that a login was refused: %s", error)
 
     # Change.
 

@@ -60,6 +60,9 @@ class House(Protocol):
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
         """Record that something was asked for and refused outside any session."""
 
+    async def note_broken(self, peer: str, what: str, reason: str) -> None:
+        """Record a login that was refused or a connection that broke, unless its source does this all the time."""
+
     def start(self, work: Coroutine[Any, Any, Any], name: str, *, awaited: bool = False) -> asyncio.Task[Any]:
         """Run something beside the connection."""
 
@@ -95,6 +98,11 @@ class _Server(asyncssh.SSHServer):
         if text not in self._told and len(self._told) < MAXIMUM_REFUSALS:
             self._told.add(text)
             self.connection.send_auth_banner(f"bastion: {text}\r\n")
+
+    def _refuse_login(self, reason: str) -> None:
+        """Tell why a certificate is refused, and record it."""
+        self._tell(reason)
+        self._house.start(self._house.note_broken(self.connection.peer, "login.refused", reason), "note")
 
     # What is refused, whoever asks.
 
@@ -151,7 +159,7 @@ class OuterServer(_Server):
             login = self._house.judge(blob, self.connection.peer)
             self._house.principal(login, self.connection.peer)
         except (CertificateError, Refused) as error:
-            self._tell(str(error))
+            self._refuse_login(str(error))
             return None
         self._judged = (username, blob, login)
         return login.key
@@ -172,6 +180,12 @@ class OuterServer(_Server):
             return
         self.login = self._judged[2]
         self._plain_key = blob if self.login is None else None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and not _is_goodbye(exc):
+            self._house.start(
+                self._house.note_broken(self.connection.peer, "connection.broken", _why_lost(exc)), "note"
+            )
 
     # Jumps.
 
@@ -284,11 +298,11 @@ class InnerServer(_Server):
         try:
             login = self._house.judge(blob, self.connection.peer)
         except CertificateError as error:
-            self._tell(str(error))
+            self._refuse_login(str(error))
             return None
         outer = self._outer.login
         if outer is None or (login.key, login.identity) != (outer.key, outer.identity):
-            self._tell(
+            self._refuse_login(
                 "the login at the target must bear the same key and identity as the one at the bastion"
             )
             return None
@@ -342,13 +356,13 @@ class InnerServer(_Server):
             raise
         session.on_end = self.connection.close
         if self.connection.is_closed():
-            await session.finish("the bot disconnected")
+            await session.finish(_why_lost(None))
         return session
 
     def connection_lost(self, exc: Exception | None) -> None:
         opening = self._opening
         if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
-            self._house.start(opening.result().finish("the bot disconnected"), "finish")
+            self._house.start(opening.result().finish(_why_lost(exc)), "finish")
 
     def refuse(self, what: str, reason: str) -> None:
         if not self._count_refusal():
@@ -360,6 +374,21 @@ class InnerServer(_Server):
             self._house.start(
                 self._house.note_refused(self._outer.who(), self.connection.peer, what, reason), "note"
             )
+
+
+def _is_goodbye(exc: Exception) -> bool:
+    """Say whether a connection ended as connections do: closed, lost, or given up by the client."""
+    if isinstance(exc, asyncssh.ConnectionLost):
+        return True
+    expected = (asyncssh.DISC_BY_APPLICATION, asyncssh.DISC_AUTH_CANCELLED_BY_USER)
+    return isinstance(exc, asyncssh.DisconnectError) and exc.code in expected
+
+
+def _why_lost(exc: Exception | None) -> str:
+    """Return the reason for the record that a connection is gone."""
+    if exc is None or _is_goodbye(exc):
+        return "the bot disconnected"
+    return f"the bot's connection broke: {str(exc)[:200] or type(exc).__name__}"
 
 
 async def _say_and_exit(bot: BotEnd, text: str, status: int = 126) -> None:
