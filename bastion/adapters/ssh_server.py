@@ -378,7 +378,7 @@ class InnerServer(_Server):
 
 def _is_goodbye(exc: Exception) -> bool:
     """Say whether a connection ended as connections do: closed, lost, or given up by the client."""
-    if isinstance(exc, asyncssh.ConnectionLost):
+    if isinstance(exc, asyncssh.ConnectionLost | OSError):
         return True
     expected = (asyncssh.DISC_BY_APPLICATION, asyncssh.DISC_AUTH_CANCELLED_BY_USER)
     return isinstance(exc, asyncssh.DisconnectError) and exc.code in expected
@@ -388,6 +388,8 @@ def _why_lost(exc: Exception | None) -> str:
     """Return the reason for the record that a connection is gone."""
     if exc is None or _is_goodbye(exc):
         return "the bot disconnected"
+    if not isinstance(exc, asyncssh.Error):  # our own fault: asyncssh would drop the connection in silence
+        log.error("a connection ended by an unforeseen error", exc_info=exc)
     return f"the bot's connection broke: {str(exc)[:200] or type(exc).__name__}"
 
 
