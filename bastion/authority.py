@@ -3,7 +3,8 @@
 In      a token, the key whose owner has just proven possession of it (by logging in with it), the peer's address
 Out     a certificate line
 Errors  CertificateRefused, its text fit for the bot; every refusal is on the audit chain
-Holds   one entry per token that is still valid (key fingerprint); RATE_SOURCES token buckets
+Holds   one entry per token that is still valid (key fingerprint), and at most as many of expired ones, or
+        FORGET_TOKENS; RATE_SOURCES buckets of requests
 Source  docs/bots.md; RFC 7519; OpenSSH PROTOCOL.certkeys
 """
 
@@ -45,6 +46,7 @@ TOKEN_BYTES = 16 * 1024
 RATE_BURST = 30.0
 RATE_PER_S = 2.0
 RATE_SOURCES = 4096
+FORGET_TOKENS = 1024
 _RUN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -82,6 +84,7 @@ class Authority:
         self._key_source = key_source
         self._now = now
         self._used: dict[str, tuple[str, int]] = {}
+        self._forget_at = FORGET_TOKENS
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def remember(self, entries: list[Entry]) -> None:
@@ -199,8 +202,9 @@ class Authority:
                 code="token-reused",
                 detail={"token": claims.digest, "identity": identity.name, "first_key": known[0]},
             )
-        if len(self._used) > 1024:
+        if len(self._used) >= self._forget_at:  # twice as many as were left: cheap however many tokens live
             self._used = {digest: use for digest, use in self._used.items() if use[1] > now}
+            self._forget_at = max(FORGET_TOKENS, 2 * len(self._used))
         self._used[claims.digest] = (key, claims.expires_at)
 
     def _admit(self, peer: str) -> None:
