@@ -4,7 +4,7 @@ In      a token, the key whose owner has just proven possession of it (by loggin
 Out     a certificate line
 Errors  CertificateRefused, its text fit for the bot; every refusal is on the audit chain
 Holds   one entry per token that is still valid (key fingerprint), and at most as many of expired ones, or
-        FORGET_TOKENS; RATE_SOURCES buckets of requests
+        FORGET_TOKENS; one throttle
 Source  docs/bots.md; RFC 7519; OpenSSH PROTOCOL.certkeys
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +29,7 @@ from bastion.identity import (
 )
 from bastion.keyring import Keyring
 from bastion.settings import Config, IssuerSettings
+from bastion.throttle import Throttle
 from bastion.token import (
     Claims,
     IssuerTrust,
@@ -45,7 +45,6 @@ from recorder.store import Store
 TOKEN_BYTES = 16 * 1024
 RATE_BURST = 30.0
 RATE_PER_S = 2.0
-RATE_SOURCES = 4096
 FORGET_TOKENS = 1024
 _RUN = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -85,7 +84,7 @@ class Authority:
         self._now = now
         self._used: dict[str, tuple[str, int]] = {}
         self._forget_at = FORGET_TOKENS
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._throttle = Throttle(burst=RATE_BURST, per_s=RATE_PER_S)
 
     def remember(self, entries: list[Entry]) -> None:
         """Take in, at start, which tokens were used for which key (from the audit chain)."""
@@ -209,13 +208,7 @@ class Authority:
 
     def _admit(self, peer: str) -> None:
         """Slow down a source that asks more often than jobs do; it is not recorded each time."""
-        now = self._now()
-        level, at = self._buckets.pop(peer, (RATE_BURST, now))
-        level = min(RATE_BURST, level + (now - at) * RATE_PER_S)
-        self._buckets[peer] = (max(0.0, level - 1.0), now)
-        if len(self._buckets) > RATE_SOURCES:
-            self._buckets.popitem(last=False)
-        if level < 1.0:
+        if not self._throttle.admit(peer, self._now()):
             raise Refused("too many certificate requests from this address; try again in a few seconds")
 
 
