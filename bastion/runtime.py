@@ -17,7 +17,7 @@ import signal
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from bastion.adapters.asyncssh_hooks import ServerConnection
 from bastion.adapters.host_identity import HostIdentity
@@ -39,7 +39,7 @@ from bastion.token import KeySource
 from recorder.errors import RecorderError
 from recorder.past import issued_since, latest_us
 from recorder.recovery import checkpoint, recover
-from recorder.store import Store
+from recorder.store import JOB_FAULTS, Store
 
 log = logging.getLogger("bastion")
 
@@ -91,6 +91,7 @@ class Bastion:
         self._connections: weakref.WeakSet[ServerConnection] = weakref.WeakSet()
         self._known_chunks: dict[str, int] = {}
         self._told_step_us = 0
+        self._reloading = asyncio.Lock()
         self.config = load(path)
         self.keyring: Keyring = open_keyring(self.config.bastion.keys)
         data = self.config.bastion.data
@@ -159,8 +160,17 @@ class Bastion:
 
     async def reload(self) -> bool:
         """Put the configuration file in force if all of it is sound; say whether it was."""
+        async with self._reloading:  # two signals: what is read last is what stays
+            try:
+                return await self._reload()
+            except RecorderError as error:
+                log.error("could not record that the configuration was reloaded: %s", error)
+                return False
+
+    async def _reload(self) -> bool:
         try:
             config = await asyncio.to_thread(load, self._path)
+            digest = await asyncio.to_thread(configuration_digest, config)
             self._check_unchanged(config)
             sources = self._issuers.prepare(config)
         except OperatorError as error:
@@ -174,7 +184,7 @@ class Bastion:
             await self.store.audit(
                 "configuration.reloaded",
                 {
-                    "configuration": configuration_digest(config),
+                    "configuration": digest,
                     "policy": config.policy.digest(),
                     "sessions_ended": ended,
                 },
@@ -239,14 +249,16 @@ class Bastion:
             try:
                 await self._seal_unsealed()
                 if self._clock.stepped_back_us > self._told_step_us:
-                    self._told_step_us = self._clock.stepped_back_us
-                    seconds = self._told_step_us / 1_000_000
-                    log.warning("the system clock was set back by %.1f s; time goes on from before", seconds)
-                    await self.store.audit("clock.stepped-back", {"by_us": self._told_step_us})
+                    by_us = self._clock.stepped_back_us
+                    log.warning(
+                        "the system clock was set back by %.1f s; time goes on from before", by_us / 1_000_000
+                    )
+                    await self.store.audit("clock.stepped-back", {"by_us": by_us})
+                    self._told_step_us = by_us
                 if since_checkpoint_s >= CHECKPOINT_S:
                     since_checkpoint_s = 0.0
                     await self._checkpoint()
-            except RecorderError as error:
+            except (RecorderError, *JOB_FAULTS) as error:
                 log.error("the recorder failed: %s", error)
 
     async def _checkpoint(self) -> None:
@@ -259,7 +271,7 @@ class Bastion:
         for session in list(self.house.unsealed.values()):
             with contextlib.suppress(RecorderError):
                 await session.recording.close("session ended: the session recorder was not available")
-                del self.house.unsealed[session.id]
+                self.house.unsealed.pop(session.id, None)
 
 
 def serve(path: Path) -> None:
@@ -296,21 +308,21 @@ def configuration_digest(config: Config) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _lock(data: Path) -> IO[str]:
+def _lock(data: Path) -> BinaryIO:
     """Hold the data folder for this process; raise ServeError when another serves it."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (data / "serve.lock").open("a+")
+        file = (data / "serve.lock").open("a+b", buffering=0)
     except OSError as error:
         raise ServeError(f"{data}: cannot be used for recordings: {error.strerror}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.seek(0)
-        owner = file.read().strip() or "unknown"
+        owner = file.read(20).decode("ascii", "replace").strip() or "unknown"
         file.close()
         raise ServeError(f"{data}: another bastion (process {owner}) serves these recordings") from error
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    with contextlib.suppress(OSError):  # on a full disk the lock holds all the same, without its name tag
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n".encode())
     return file

@@ -41,7 +41,7 @@ class Entry:
 
 def entry_hash(jws: str) -> str:
     """Return the hash that the next entry carries as `prev`."""
-    return hashlib.sha256(jws.encode()).hexdigest()
+    return hashlib.sha256(jws.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def append(
@@ -60,6 +60,9 @@ def append(
     return Entry(seq=seq, at_us=at_us, kind=kind, detail=detail, hash=entry_hash(jws))
 
 
+Row = tuple[int, int, str, str | None, str]  # seq, at_us, kind, session, jws
+
+
 class AuditReader:
     """Checks the chain entry by entry."""
 
@@ -69,27 +72,38 @@ class AuditReader:
         self._keys = keys
         self._at_us = 0
 
-    def read(self, row: tuple[int, int, str, str | None, str]) -> Entry:
-        """Return the next entry from (seq, at_us, kind, session, jws); raise AuditError."""
+    def read(self, row: Row) -> Entry:
+        """Return the next entry of an unbroken chain; raise AuditError."""
+        entry, faults = self.look(row)
+        if entry is None or faults:
+            raise AuditError(faults[0])
+        return entry
+
+    def look(self, row: Row) -> tuple[Entry | None, list[str]]:
+        """Return what the next row holds, None when that is not genuine, and what is wrong with it or its place.
+
+        Goes on behind a row that does not hold, so that later breaks are found too.
+        """
         seq, at_us, kind, session, jws = row
         name = f"audit entry {seq}"
+        faults: list[str] = []
         if seq != self.seq + 1:
-            raise AuditError(f"audit entry {self.seq + 1} is missing (found {name} in its place)")
+            faults.append(f"audit entry {self.seq + 1} is missing (found {name} in its place)")
+        entry: Entry | None = None
         try:
             payload = json.loads(self._keys.open_compact(jws))
-        except (BadSignature, ValueError) as error:
-            raise AuditError(f"{name} was altered: {error}") from error
-        if payload["prev"] != self.previous:
-            raise AuditError(f"{name} does not follow the entry before it: the chain was cut or reordered")
-        stated = (payload["seq"], payload["at_us"], payload["kind"], payload["detail"].get("session"))
-        if stated != (seq, at_us, kind, session):
-            raise AuditError(f"{name} was altered: its columns do not say what its signature says")
-        if at_us < self._at_us:
-            raise AuditError(f"{name} is dated before the entry it follows")
-        self.seq, self.previous, self._at_us = seq, entry_hash(jws), at_us
-        return Entry(seq=seq, at_us=at_us, kind=kind, detail=payload["detail"], hash=self.previous)
-
-    def resume_after(self, row: tuple[int, int, str, str | None, str]) -> None:
-        """Go on behind an entry that did not hold, so that later breaks are found too."""
-        self.seq, self._at_us = row[0], row[1]
-        self.previous = entry_hash(str(row[4]))
+            stated = (payload["seq"], payload["at_us"], payload["kind"], payload["detail"].get("session"))
+            if stated != (seq, at_us, kind, session):
+                faults.append(f"{name} was altered: its columns do not say what its signature says")
+            else:
+                entry = Entry(seq=seq, at_us=at_us, kind=kind, detail=payload["detail"], hash=entry_hash(jws))
+            if payload["prev"] != self.previous and self.previous and not faults:
+                faults.append(f"{name} does not follow the entry before it: the chain was cut or reordered")
+            if payload["at_us"] < self._at_us and not faults:
+                faults.append(f"{name} is dated before the entry it follows")
+            self._at_us = payload["at_us"]
+        except (BadSignature, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            faults.append(f"{name} was altered: {error}")
+        # Nothing can be said to follow text that was altered: that would blame the next entry too.
+        self.seq, self.previous = seq, entry_hash(jws) if entry is not None else ""
+        return entry, faults

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import zstandard
 
 from recorder.events import Event, EventDecodeError, decode_events, encode_events
@@ -44,7 +45,7 @@ class Chunk:
 
 def genesis(session: str) -> bytes:
     """Return the hash that the first chunk of a session is linked to."""
-    return hashlib.sha256(b"bastion-session-v1\0" + session.encode()).digest()
+    return hashlib.sha256(b"bastion-session-v1\0" + session.encode("utf-8", "surrogateescape")).digest()
 
 
 def link(
@@ -53,7 +54,7 @@ def link(
     """Return the hash of a chunk: SHA-256 over everything it says and the hash before it."""
     return hashlib.sha256(
         b"bastion-chunk-v1\0"
-        + session.encode()
+        + session.encode("utf-8", "surrogateescape")
         + struct.pack(">QQQQ", seq, segment, bytes_in, bytes_out)
         + previous
         + hashlib.sha256(body).digest()
@@ -75,8 +76,11 @@ class ChunkWriter:
         self._stream: zstandard.ZstdCompressionObj | None = None
 
     def pack(self, events: Sequence[Event], *, bytes_in: int, bytes_out: int) -> Chunk:
-        """Return the next chunk, holding these events (at least one)."""
-        raw = encode_events(events)
+        """Return the next chunk, holding these events (at least one); raise ChunkError."""
+        try:
+            raw = encode_events(events)
+        except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise ChunkError(f"an event cannot be written: {error}") from error
         at_us = events[-1].at_us
         full = self._segment_bytes >= SEGMENT_BYTES or at_us - self._segment_started_us >= SEGMENT_US
         self.seq += 1
@@ -124,6 +128,8 @@ class ChunkReader:
         name = f"chunk {chunk.seq}"
         if chunk.seq != self.seq + 1:
             raise ChunkError(f"chunk {self.seq + 1} is missing (found {name} in its place)")
+        if not (isinstance(chunk.hash, bytes) and isinstance(chunk.signature, bytes)):
+            raise ChunkError(f"{name} was altered: a column does not hold what it should")
         try:
             expected = link(
                 self.head,

@@ -8,19 +8,26 @@ Errors  StoreError, UnknownSession; ChunkError when a recording fails its own ch
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from recorder.audit import AuditReader, Entry
-from recorder.chunk import ChunkReader
+from recorder.chunk import ChunkError, ChunkReader
 from recorder.errors import StoreError, UnknownSession
-from recorder.events import Event
+from recorder.events import Event, Kind
 from recorder.rows import read_chunks
 from recorder.seal import KeySet
+from recorder.store import BUSY_MS
 from recorder.store_schema import check_ours
+
+State = Literal["active", "closed", "interrupted", "damaged"]
+At = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000_000)]  # to the end of the year 9999
 
 _SESSIONS = """\
 SELECT s.id, s.state, s.identity, s.owner, s.target, s.login, s.access, s.started_us, s.ended_us,
@@ -30,6 +37,13 @@ SELECT s.id, s.state, s.identity, s.owner, s.target, s.login, s.access, s.starte
   s.claims, s.seal,
   EXISTS (SELECT 1 FROM audit a WHERE a.session = s.id AND a.kind = 'session.damaged')
 FROM sessions s"""
+_COLUMNS = (
+    *("id", "state", "identity", "owner", "target", "login", "access", "started_us", "ended_us"),
+    *("exit_status", "exit_signal", "end_reason", "bytes_in", "bytes_out"),
+)
+_CLAIM = """\
+EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(s.claims) THEN s.claims ELSE '{}' END)
+  WHERE key = ? AND value = ?)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +64,14 @@ class SessionRow:
     """One session as lists show it; times are microseconds since 1970."""
 
     id: str
-    state: str
+    state: State
     identity: str
     owner: str
     target: str
     login: str
     access: str
-    started_us: int
-    ended_us: int | None
+    started_us: At
+    ended_us: At | None
     exit_status: int | None
     exit_signal: str | None
     end_reason: str | None
@@ -67,31 +81,49 @@ class SessionRow:
     sealed: bool
 
 
-def open_readonly(path: Path) -> sqlite3.Connection:
-    """Open an evidence database for reading only, a lone copy on read-only media included; raise StoreError."""
+def open_readonly(path: Path, *, live: bool = False) -> sqlite3.Connection:
+    """Open an evidence database for reading only; raise StoreError.
+
+    `live` is for the file where it grows: others may write it meanwhile, which SQLite can only sort out for a reader
+    who may make its lock files. Without, nothing is written beside a copy, which may lie on read-only media.
+    """
     if not path.is_file():
-        raise StoreError(f"{path}: there is no such file")
-    beside = path.with_name(path.name + "-wal")
-    mode = "mode=ro" if beside.exists() else "mode=ro&immutable=1"
+        raise StoreError(f"{path}: {'is not a file' if path.exists() else 'there is no such file'}")
+    wal = path.with_name(path.name + "-wal").exists()
+    modes = ["mode=rw"] if live and os.access(path, os.W_OK) else []
+    modes.append("mode=ro" if wal else "mode=ro&immutable=1")
+    for place, mode in enumerate(modes, start=1):
+        try:
+            return _open(path, mode)
+        except sqlite3.Error as error:
+            if place == len(modes):
+                raise StoreError(f"{path}: cannot be read: {error}") from error
+    raise AssertionError("there is always a last mode")
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None)
+    # Text that is no UTF-8 any more is compared and shown, not stumbled over.
+    connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     try:
-        uri = path.resolve().as_uri()
-        connection = sqlite3.connect(f"{uri}?{mode}", uri=True, isolation_level=None)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA busy_timeout = 5000")
         check_ours(connection, path)
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 class Evidence:
     """An evidence database, for reading."""
 
-    def __init__(self, path: Path, keys: KeySet) -> None:
-        """Open the file; raise StoreError."""
+    def __init__(self, path: Path, keys: KeySet, *, live: bool = False) -> None:
+        """Open the file, as `open_readonly` does; raise StoreError."""
         self.path = path
         self._keys = keys
-        self._connection = open_readonly(path)
+        self._connection = open_readonly(path, live=live)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -110,7 +142,7 @@ class Evidence:
             terms.append("s.started_us >= ?")
             values.append(wanted.since_us)
         for key, value in (wanted.claims or {}).items():
-            terms.append("EXISTS (SELECT 1 FROM json_each(s.claims) WHERE key = ? AND value = ?)")
+            terms.append(_CLAIM)
             values += [key, value]
         where = " AND ".join(terms) or "1"
         found = self._rows(where, values)
@@ -129,9 +161,17 @@ class Evidence:
     def events(self, session: str) -> Iterator[Event]:
         """Yield the events of a session in order, each chunk checked first; raise ChunkError."""
         reader = ChunkReader(session, self._keys)
+        kind = None
         try:
+            sealed = self._connection.execute(
+                "SELECT 1 FROM sessions WHERE id = ? AND seal IS NOT NULL", (session,)
+            ).fetchone()
             for chunk in read_chunks(self._connection, session):
-                yield from reader.unpack(chunk)
+                for event in reader.unpack(chunk):
+                    kind = event.kind
+                    yield event
+            if sealed and kind is not Kind.CLOSE:
+                raise ChunkError(f"chunk {reader.seq + 1} is missing: it ends before its seal")
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: cannot be read: {error}") from error
 
@@ -145,26 +185,42 @@ class Evidence:
         query = f"{_SESSIONS} WHERE {where} ORDER BY s.started_us DESC, s.id DESC"
         try:
             found = self._connection.execute(query, values).fetchall()
+        except UnicodeEncodeError:
+            return []  # nothing is called by what is no text
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: cannot be read: {error}") from error
-        return [
-            SessionRow(
-                id=row[0],
-                state="damaged" if row[16] and row[15] is None else row[1],
-                identity=row[2],
-                owner=row[3],
-                target=row[4],
-                login=row[5],
-                access=row[6],
-                started_us=row[7],
-                ended_us=row[8],
-                exit_status=row[9],
-                exit_signal=row[10],
-                end_reason=row[11],
-                bytes_in=row[12],
-                bytes_out=row[13],
-                claims=json.loads(row[14]),
-                sealed=row[15] is not None,
-            )
-            for row in found
-        ]
+        return [_session_row(row) for row in found]
+
+
+def _session_row(row: Sequence[Any]) -> SessionRow:
+    """Return one row of a list; what was altered beyond recognition is shown as damaged, and hides no other row."""
+    try:
+        return msgspec.convert(
+            {
+                **dict(zip(_COLUMNS, row, strict=False)),
+                "state": "damaged" if row[16] and row[15] is None else row[1],
+                "claims": json.loads(row[14]),
+                "sealed": row[15] is not None,
+            },
+            SessionRow,
+        )
+    except (msgspec.ValidationError, ValueError, TypeError, RecursionError):
+        shown = {name: str(value) for name, value in zip(_COLUMNS[:7], row, strict=False)}
+        return SessionRow(
+            id=shown["id"],
+            state="damaged",
+            identity=shown["identity"],
+            owner=shown["owner"],
+            target=shown["target"],
+            login=shown["login"],
+            access=shown["access"],
+            started_us=0,
+            ended_us=None,
+            exit_status=None,
+            exit_signal=None,
+            end_reason="the row was altered",
+            bytes_in=0,
+            bytes_out=0,
+            claims={},
+            sealed=False,
+        )

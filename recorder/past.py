@@ -2,6 +2,7 @@
 
 In      a transaction
 Out     the date of the last entry; the certificates whose tokens still hold
+Errors  ValueError, TypeError or LookupError for an entry that was altered, which the store turns into StoreError
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ TOKEN_LIFE_S = 24 * 3600  # no token is taken that lives longer
 def latest_us(transaction: Transaction) -> int:
     """Return when the last audit entry was made, in microseconds since 1970; 0 without any."""
     row = transaction.connection.execute("SELECT max(at_us) FROM audit").fetchone()
-    return int(row[0] or 0)
+    latest = row[0] or 0
+    if not isinstance(latest, int):
+        raise ValueError("an audit entry's date was altered; `bastion verify --all` says which")
+    return latest
 
 
 def issued_since(transaction: Transaction, now: float) -> list[Entry]:
@@ -29,16 +33,18 @@ def issued_since(transaction: Transaction, now: float) -> list[Entry]:
     )
     entries = []
     for (jws,) in rows:
-        payload = json.loads(unchecked_payload(jws))
-        entries.append(
-            Entry(
+        try:
+            payload = json.loads(unchecked_payload(jws))
+            entry = Entry(
                 seq=payload["seq"],
                 at_us=payload["at_us"],
                 kind=payload["kind"],
                 detail=payload["detail"],
                 hash=entry_hash(jws),
             )
-        )
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
+        entries.append(entry)
     return entries
 
 

@@ -18,8 +18,8 @@ from recorder.chunk import ChunkWriter
 from recorder.errors import SessionBroken
 from recorder.events import Event, Kind
 from recorder.recovery import close_interrupted
-from recorder.rows import insert_chunk, seal_session, write_row
-from recorder.store import Store, Transaction
+from recorder.rows import insert_chunk, is_sealed, seal_session, write_row
+from recorder.store import JOB_FAULTS, Store, Transaction
 from recorder.summary import State, Summary
 
 
@@ -98,9 +98,14 @@ class Recording:
         await self._commit(work)
 
     async def close(self, reason: str) -> None:
-        """Append the last event and seal; after a failed commit, seal what was committed as interrupted."""
+        """Append the last event and seal; after a failed commit, seal what was committed as interrupted.
+
+        Raise StoreError or SessionBroken; may be called again until `sealed`.
+        """
 
         def work(transaction: Transaction) -> None:
+            if is_sealed(transaction, self.id):
+                return
             if self._undone:
                 close_interrupted(transaction, self.id, reason)
                 return
@@ -120,7 +125,7 @@ class Recording:
             seal_session(transaction, self._summary, chunk)
 
         self.closed = True
-        await self._store.commit(work, undone=self._mark_undone)
+        await self._run(work)
         self.sealed = True
 
     def _pack(self, transaction: Transaction, events: Sequence[Event]) -> None:
@@ -150,7 +155,10 @@ class Recording:
 
         if self._undone or self.closed:
             raise SessionBroken(f"session {self.id} takes no more events")
+        await self._run(guarded)
+
+    async def _run(self, work: Callable[[Transaction], None]) -> None:
         try:
-            await self._store.commit(guarded, undone=self._mark_undone)
-        except (ValueError, TypeError, LookupError) as error:
+            await self._store.commit(work, undone=self._mark_undone)
+        except JOB_FAULTS as error:
             raise SessionBroken(f"session {self.id} cannot be recorded: {error}") from error

@@ -15,9 +15,8 @@ import json
 
 from recorder.chunk import ChunkError, ChunkReader, ChunkWriter
 from recorder.events import Event, Kind
-from recorder.past import unchecked_payload
 from recorder.rows import insert_chunk, read_chunks, seal_session
-from recorder.seal import KeySet
+from recorder.seal import BadSignature, KeySet
 from recorder.store import Transaction
 from recorder.summary import State, Summary
 
@@ -37,15 +36,21 @@ def recover(transaction: Transaction, keys: KeySet, reason: str) -> list[str]:
     return found
 
 
-def witnessed(transaction: Transaction, session: str) -> tuple[int, str] | None:
-    """Return the last checkpoint of a session, as (chunks, head in hex)."""
+def witnessed(transaction: Transaction, session: str, keys: KeySet) -> tuple[int, str] | None:
+    """Return the last checkpoint of a session, as (chunks, head in hex); raise ChunkError.
+
+    A checkpoint that was altered may have vouched for more than is there: then nothing can be said of the end.
+    """
     rows = transaction.connection.execute(
-        "SELECT jws FROM audit WHERE kind = 'recording.checkpoint' AND seq >"
+        "SELECT seq, jws FROM audit WHERE kind = 'recording.checkpoint' AND seq >"
         " (SELECT min(seq) FROM audit WHERE session = ?) ORDER BY seq DESC",
         (session,),
     )
-    for (jws,) in rows:
-        heads = json.loads(unchecked_payload(jws))["detail"]["heads"]
+    for seq, jws in rows:
+        try:
+            heads = json.loads(keys.open_compact(jws))["detail"]["heads"]
+        except (BadSignature, ValueError, LookupError) as error:
+            raise ChunkError(f"audit entry {seq}, which may vouch for more of it, was altered") from error
         if session in heads:
             chunks, head = heads[session]
             return chunks, head
@@ -70,11 +75,12 @@ def close_interrupted(
     transaction: Transaction, session: str, reason: str, *, keys: KeySet | None = None
 ) -> None:
     """Seal what is on disk of one session as interrupted, or name the damage that forbids it."""
-    reader = ChunkReader(session, keys or KeySet.of(transaction.signer))
+    keys = keys or KeySet.of(transaction.signer)
+    reader = ChunkReader(session, keys)
     summary = Summary(id=session)
     last_at_us = 0
-    last = witnessed(transaction, session)
     try:
+        last = witnessed(transaction, session, keys)
         for chunk in read_chunks(transaction.connection, session):
             for event in reader.unpack(chunk):
                 summary.apply(event)

@@ -65,6 +65,12 @@ def write_row(transaction: Transaction, summary: Summary, *, seal: int | None) -
     )
 
 
+def is_sealed(transaction: Transaction, session: str) -> bool:
+    """Say whether the session's end is on the audit chain already."""
+    row = transaction.connection.execute("SELECT seal FROM sessions WHERE id = ?", (session,)).fetchone()
+    return row is not None and row[0] is not None
+
+
 def seal_session(transaction: Transaction, summary: Summary, chunk: Chunk, **extra: Any) -> audit.Entry:
     """Put the end of a session on the audit chain and its row in the list."""
     entry = transaction.audit(

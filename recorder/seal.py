@@ -85,7 +85,7 @@ class KeySet:
             if not keys:
                 raise KeySetError("the JWK Set holds no keys")
             return cls(keys)
-        except (JWException, ValueError, TypeError, KeyError) as error:
+        except (JWException, ValueError, TypeError, KeyError, RecursionError) as error:
             raise KeySetError(f"not a JWK Set: {error}") from error
 
     @classmethod
@@ -116,7 +116,9 @@ class KeySet:
             if key is None:
                 raise BadSignature(f"signed by a key that is not in the key set (kid {str(kid)[:64]!r})")
             jws.verify(key)
-        except (JWException, ValueError, TypeError, AttributeError) as error:
+            if jws.serialize(compact=True) != compact:  # RFC 4648 section 3.5: pad bits that say nothing
+                raise BadSignature("not in the one form that the signer writes")
+        except (JWException, ValueError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, BadSignature):
                 raise
             raise BadSignature(f"signature does not hold: {error}") from error

@@ -3,13 +3,15 @@
 In      jobs: functions of a Transaction, from the event loop
 Out     a future that is done only once the job's transaction is on disk (law L1)
 Holds   the jobs that wait for the next transaction, at most one for each thing that awaits one
-Errors  StoreError for the database's faults; every job of a failed transaction gets it (law L2)
+Errors  StoreError for the database's faults; every job of a failed transaction gets it (law L2); what a job itself
+        raises (JOB_FAULTS) undoes and fails that job alone
 Source  SQLite: WAL, PRAGMA synchronous, SAVEPOINT
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -21,7 +23,7 @@ from typing import Any, Generic, Literal, TypeVar
 from recorder import audit
 from recorder.errors import StoreClosed, StoreError
 from recorder.seal import Signer
-from recorder.store_schema import check_ours, create_schema
+from recorder.store_schema import check_ours, create_schema, is_blank
 
 Durability = Literal["power", "process"]
 T = TypeVar("T")
@@ -29,6 +31,8 @@ T = TypeVar("T")
 BATCH_JOBS = 256
 BUSY_MS = 2_000
 MEMORY_KIB = 4_096
+
+JOB_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, sqlite3.IntegrityError)
 
 _SYNCHRONOUS: Mapping[Durability, str] = {"power": "FULL", "process": "NORMAL"}
 
@@ -62,25 +66,35 @@ def connect(path: Path, *, durability: Durability = "power", create: bool = Fals
     try:
         if not create and not path.exists():
             raise StoreError(f"{path}: there is no such recording database")
-        fresh = not path.exists() or path.stat().st_size == 0
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            if not fresh:
-                check_ours(connection, path)
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            if create and is_blank(connection, path):
+                path.chmod(0o600)
+                _create_once(connection, path)
+            check_ours(connection, path, whole=True)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
-            connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute(f"PRAGMA cache_size = -{MEMORY_KIB}")
-            if fresh:
-                create_schema(connection)
-                path.chmod(0o600)
         except BaseException:
             connection.close()
             raise
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{path}: cannot be opened for recording: {error}") from error
     return connection
+
+
+def _create_once(connection: sqlite3.Connection, path: Path) -> None:
+    """Create the tables, all or nothing, unless another process has just done so."""
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        if is_blank(connection, path):
+            create_schema(connection)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def append_now(path: Path, signer: Signer, kind: str, detail: Mapping[str, Any], now_us: int) -> audit.Entry:
@@ -90,7 +104,7 @@ def append_now(path: Path, signer: Signer, kind: str, detail: Mapping[str, Any],
         connection.execute("BEGIN IMMEDIATE")
         entry = audit.append(connection, signer, kind, detail, now_us)
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, *JOB_FAULTS) as error:
         raise StoreError(f"{path}: cannot be written: {error}") from error
     finally:
         connection.close()
@@ -117,14 +131,16 @@ class Store:
         self._connection = connect(path, durability=durability, create=True)
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closed = False
+        self._stopped = False
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._thread.start()
 
     async def commit(
         self, work: Callable[[Transaction], T], *, undone: Callable[[], None] = lambda: None
     ) -> T:
-        """Run a job in the next transaction and return its result once that is on disk; raise StoreError.
+        """Run a job in the next transaction and return its result once that is on disk.
 
+        Raise StoreError, or what the job raised if that is among JOB_FAULTS.
         `undone` is called on the writer thread, before any later job, when the job's work was rolled back.
         """
         if self._closed:
@@ -132,11 +148,16 @@ class Store:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put(_Job(work, loop, future, undone))
+        if self._stopped:
+            self._abandon([])
         return await future
 
     async def audit(self, kind: str, detail: Mapping[str, Any]) -> audit.Entry:
-        """Append one entry to the audit chain."""
-        return await self.commit(lambda transaction: transaction.audit(kind, detail))
+        """Append one entry to the audit chain; raise StoreError."""
+        try:
+            return await self.commit(lambda transaction: transaction.audit(kind, detail))
+        except JOB_FAULTS as error:
+            raise StoreError(f"{self.path}: the audit chain cannot go on: {error}") from error
 
     def run_now(self, work: Callable[[Transaction], T]) -> T:
         """Run a job before the event loop starts, in a transaction of its own; raise StoreError."""
@@ -145,7 +166,7 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work(transaction)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, *JOB_FAULTS) as error:
             self._rollback()
             raise StoreError(f"{self.path}: cannot be written: {error}") from error
         for entry in transaction.entries:
@@ -162,27 +183,41 @@ class Store:
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.OperationalError:
+        except sqlite3.Error:
             pass  # a reader still has the file open: the WAL stays beside it, and is part of it
         finally:
             self._connection.close()
 
     def _write(self) -> None:
-        while (job := self._queue.get()) is not None:
-            batch = [job]
-            stop = False
-            while len(batch) < BATCH_JOBS:
-                try:
-                    another = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if another is None:
-                    stop = True
-                    break
-                batch.append(another)
-            self._commit_batch(batch)
-            if stop:
-                return
+        batch: list[_Job[Any]] = []
+        try:
+            while (job := self._queue.get()) is not None:
+                batch = [job]
+                stop = False
+                while len(batch) < BATCH_JOBS:
+                    try:
+                        another = self._queue.get_nowait()
+                    except queue.Empty:
+                        break
+                    if another is None:
+                        stop = True
+                        break
+                    batch.append(another)
+                self._commit_batch(batch)
+                if stop:
+                    return
+        finally:  # by a fault of ours or at the end: nobody may wait for what no longer comes
+            self._stopped = True
+            self._abandon(batch)
+
+    def _abandon(self, batch: list[_Job[Any]]) -> None:
+        """Fail the jobs that the writer thread will not do (those that are done stay done)."""
+        jobs = list(batch)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                jobs += [job for job in [self._queue.get_nowait()] if job is not None]
+        failure = StoreError(f"{self.path}: the recorder has stopped")
+        self._answer([(job, None, failure) for job in jobs])
 
     def _commit_batch(self, batch: list[_Job[Any]]) -> None:
         transaction = Transaction(self._connection, self.signer, self.now_us)
@@ -201,11 +236,14 @@ class Store:
         else:
             for entry in transaction.entries:
                 self._journal(entry)
+        self._answer(outcomes)
+
+    def _answer(self, outcomes: list[tuple[_Job[Any], Any, Exception | None]]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job[Any], Any, Exception | None]]] = {}
         for outcome in outcomes:
             by_loop.setdefault(outcome[0].loop, []).append(outcome)
         for loop, group in by_loop.items():
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
                 loop.call_soon_threadsafe(_resolve, group)
 
     def _run(self, job: _Job[Any], transaction: Transaction) -> tuple[_Job[Any], Any, Exception | None]:
@@ -214,7 +252,7 @@ class Store:
         self._connection.execute("SAVEPOINT job")
         try:
             result = job.work(transaction)
-        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        except JOB_FAULTS as error:
             self._connection.execute("ROLLBACK TO job")
             self._connection.execute("RELEASE job")
             del transaction.entries[kept:]

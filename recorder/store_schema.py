@@ -6,6 +6,7 @@ Source  docs/recording-format.md; SQLite file format, sections 1.3.14 (user vers
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -17,7 +18,7 @@ FORMAT = 1
 
 
 def create_schema(connection: sqlite3.Connection) -> None:
-    """Create the tables of an empty database."""
+    """Create the tables of an empty database; the caller commits."""
     database = Database(connection, execute_plugins=False)
     database.table("sessions").create(
         {
@@ -64,7 +65,6 @@ def create_schema(connection: sqlite3.Connection) -> None:
     database.table("sessions").create_index(["started_us"])
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {FORMAT}")
-    connection.commit()
 
 
 def schema_of(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
@@ -73,21 +73,46 @@ def schema_of(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
     return {(kind, name, sql) for kind, name, sql in rows}
 
 
-def expected_schema() -> set[tuple[str, str, str]]:
+@cache
+def expected_schema() -> frozenset[tuple[str, str, str]]:
     """Return what `schema_of` gives for a database of ours."""
-    with sqlite3.connect(":memory:") as connection:
-        create_schema(connection)
-        return schema_of(connection)
-
-
-def check_ours(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise StoreError unless the file is an evidence database of this format."""
+    connection = sqlite3.connect(":memory:")
     try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path}: not a recording database: {error}") from error
+        create_schema(connection)
+        return frozenset(schema_of(connection))
+    finally:
+        connection.close()
+
+
+def is_blank(connection: sqlite3.Connection, path: Path) -> bool:
+    """Say whether nothing was ever created in the file; raise StoreError when it is no database at all."""
+    application, version = _marks(connection, path)
+    return (application, version) == (0, 0) and not schema_of(connection)
+
+
+def check_ours(connection: sqlite3.Connection, path: Path, *, whole: bool = False) -> None:
+    """Raise StoreError unless the file is an evidence database of this format.
+
+    `whole` asks for its schema as well: who writes must not set off a trigger that somebody else has put there.
+    """
+    application, version = _marks(connection, path)
     if application != APPLICATION_ID:
         raise StoreError(f"{path}: not a recording database (application id {application:#x})")
     if version != FORMAT:
         raise StoreError(f"{path}: recording format {version}, but this program reads format {FORMAT}")
+    if whole and schema_of(connection) != expected_schema():
+        raise StoreError(f"{path}: its tables were altered; `bastion verify --all` says which")
+
+
+def _marks(connection: sqlite3.Connection, path: Path) -> tuple[int, int]:
+    """Return the application id and the format; raise StoreError."""
+    try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        if isinstance(
+            error, sqlite3.OperationalError
+        ):  # locked, or cannot be opened: not the content's fault
+            raise
+        raise StoreError(f"{path}: not a recording database: {error}") from error
+    return application, version

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recorder.audit import AuditError, AuditReader, Entry
+from recorder.audit import AuditReader, Entry
 from recorder.chunk import ChunkError, ChunkReader
-from recorder.errors import StoreError
+from recorder.errors import StoreError, UnknownSession
 from recorder.events import Event, Kind
 from recorder.evidence import open_readonly
 from recorder.rows import read_chunks
@@ -68,19 +68,28 @@ def verify(
     *,
     session: str | None = None,
     head: tuple[int, str] | None = None,
+    live: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Report:
-    """Verify one session (and the audit chain that seals it), or everything in the file."""
+    """Verify one session (and the audit chain that seals it), or everything in the file.
+
+    `live` says that the file is in use here and may be written. Raise StoreError, or UnknownSession for a session
+    that nothing in the file speaks of.
+    """
     report = Report()
-    connection = open_readonly(path)
+    connection = open_readonly(path, live=live)
     try:
         connection.execute("BEGIN")
+        if not _check_tables(connection, report):
+            return report
         if session is None:
-            _check_file(connection, report)
+            _check_whole(connection, report)
         witnesses = _check_audit(connection, keys, report, head)
         known = [row[0] for row in connection.execute("SELECT id FROM sessions ORDER BY id")]
         if session is None:
             _check_presence(connection, report, witnesses, known)
+        elif session not in known and session not in witnesses:
+            raise UnknownSession(f"there is no session {session}; `bastion sessions` lists those there are")
         chosen = known if session is None else [session]
         for done, name in enumerate(chosen):
             progress(done, len(chosen))
@@ -93,15 +102,22 @@ def verify(
     return report
 
 
-def _check_file(connection: sqlite3.Connection, report: Report) -> None:
-    for (line,) in connection.execute("PRAGMA integrity_check(10)"):
-        if line != "ok":
-            report.problem("database", f"the file is damaged: {line}")
+def _check_tables(connection: sqlite3.Connection, report: Report) -> bool:
+    """Compare the schema with ours; false means that a table is not ours, so nothing else is asked of it."""
     found, expected = schema_of(connection), expected_schema()
     for kind, name, _sql in sorted(found - expected):
         report.problem("database", f"{kind} {name} is not part of a recording database, or was altered")
-    for kind, name, _sql in sorted(expected - found):
+    missing = sorted(expected - found)
+    for kind, name, _sql in missing:
         report.problem("database", f"{kind} {name} is missing, or was altered")
+    return not any(kind == "table" for kind, _name, _sql in missing)
+
+
+def _check_whole(connection: sqlite3.Connection, report: Report) -> None:
+    """Let SQLite check the file's own structure, indices included."""
+    for (line,) in connection.execute("PRAGMA integrity_check(10)"):
+        if line != "ok":
+            report.problem("database", f"the file is damaged: {line}")
 
 
 def _check_audit(
@@ -109,18 +125,17 @@ def _check_audit(
 ) -> dict[str, _Witness]:
     witnesses: dict[str, _Witness] = {}
     reader = AuditReader(keys)
-    seen_head = None
+    seen_head: str | None = None
     for row in connection.execute("SELECT seq, at_us, kind, session, jws FROM audit ORDER BY seq"):
         report.entries += 1
-        try:
-            entry = reader.read(row)
-        except (AuditError, KeyError, TypeError, AttributeError) as error:
-            report.problem("audit", str(error))
-            reader.resume_after(row)
+        entry, faults = reader.look(row)
+        for fault in faults:
+            report.problem("audit", fault)
+        if head is not None and row[0] == head[0]:
+            seen_head = entry.hash if entry is not None else "altered"
+        if entry is None:
             continue
         report.head = entry.head
-        if head is not None and entry.seq == head[0]:
-            seen_head = entry.hash
         name = entry.detail.get("session")
         witness = witnesses.setdefault(name, _Witness()) if isinstance(name, str) else None
         if witness is not None and entry.kind == "session.opened":
@@ -156,7 +171,8 @@ def _check_presence(
                 f" on {detail.get('target')}",
             )
     orphans = connection.execute(
-        "SELECT DISTINCT session FROM chunks WHERE session NOT IN (SELECT id FROM sessions)"
+        "SELECT DISTINCT session FROM chunks"
+        " WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = chunks.session)"
     )
     for (name,) in orphans:
         report.problem(f"session {name}", "has chunks, but its row is gone")
@@ -167,13 +183,16 @@ def _check_session(
 ) -> None:
     where = f"session {name}"
     report.sessions += 1
+    if not isinstance(name, str):
+        report.problem(where, "was altered: its id is no text")
+        return
     if witness.opened is None:
         report.problem(where, "no audit entry says that it was opened")
     if witness.damaged is not None:
-        report.problem(where, f"was found damaged at audit entry {witness.damaged.seq}")
-    if connection.execute("SELECT 1 FROM sessions WHERE id = ?", (name,)).fetchone() is None:
-        report.problem(where, "is not in this database")
-        return
+        report.problem(
+            where,
+            f"was found damaged at audit entry {witness.damaged.seq}: {witness.damaged.detail.get('problem')}",
+        )
     reader = ChunkReader(name, keys)
     summary = Summary(id=name)
     last: Event | None = None
@@ -193,7 +212,7 @@ def _check_session(
                 raise ChunkError("chunk 1 is not the one that the audit chain says the session began with")
     except (ChunkError, KeyError, TypeError, ValueError) as error:
         report.problem(where, str(error))
-        return
+        return  # the row is made of the events: with these in doubt there is nothing to compare it with
     if last is None:
         report.problem(where, "has no chunks left")
         return
@@ -244,10 +263,14 @@ def _check_row(
 ) -> None:
     cursor = connection.execute("SELECT * FROM sessions WHERE id = ?", (summary.id,))
     columns = [column[0] for column in cursor.description]
-    found: dict[str, Any] = dict(zip(columns, cursor.fetchone(), strict=True))
+    row = cursor.fetchone()
+    if row is None:
+        report.problem(where, "its row is gone")
+        return
+    found: dict[str, Any] = dict(zip(columns, row, strict=True))
     expected = {**summary.row(), "seal": witness.sealed.seq if witness.sealed else None}
     for column in sorted(found.keys() | expected.keys()):
-        if found.get(column) != expected.get(column):
+        if repr(found.get(column)) != repr(expected.get(column)):  # 7 is not 7.0
             report.problem(
                 where,
                 f"was altered: its row says {column} {found.get(column)!r},"
@@ -258,7 +281,11 @@ def _check_row(
 def parse_head(text: str) -> tuple[int, str]:
     """Return (seq, hash) of `SEQ:HASH`; raise StoreError."""
     seq, _colon, digest = text.partition(":")
-    if not seq.isdecimal() or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+    if (
+        not (seq.isascii() and seq.isdecimal() and len(seq) <= 18)
+        or len(digest) != 64
+        or set(digest) - set("0123456789abcdef")
+    ):
         raise StoreError(
             f"--head {text[:80]!r}: expected SEQ:HASH, as the journal prints it (hash: 64 hex digits)"
         )

@@ -90,7 +90,7 @@ def open_evidence(door: Door, given: Path | None, command: str, **detail: Any) -
         {"by": door.who(), "command": command, **{key: value for key, value in detail.items() if value}},
         Clock().now_us(),
     )
-    return Evidence(database, public_keys(config))
+    return Evidence(database, public_keys(config), live=True)
 
 
 def public_keys(config: Config) -> KeySet:

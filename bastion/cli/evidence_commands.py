@@ -8,6 +8,7 @@ Errors  RecorderError, OperatorError, turned into lines by cli.main
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,13 +25,16 @@ from bastion.errors import OperatorError
 from bastion.keyring import load_key_set
 from recorder.cast import write_cast
 from recorder.chunk import ChunkError
+from recorder.errors import UnknownSession
 from recorder.events import Event
 from recorder.evidence import Evidence, Filter, SessionRow
 from recorder.player import Player
+from recorder.seal import KeySet
 from recorder.transcript import transcript
 from recorder.verify import Report, parse_head
 from recorder.verify import verify as verify_evidence
 
+ID_CHARS = 26  # of a whole ULID
 FORMATS = ("asciicast-v2", "asciicast-v3", "text", "json")
 
 
@@ -142,10 +146,13 @@ def replay(
     evidence, row = _session(door, config_file, "replay", session)
     interactive = door.terminal or (sys.stdin.isatty() and sys.stdout.isatty())
     chosen = speed if speed is not None else (1.0 if interactive else 0.0)
-    begin: int | str | None = int(start) if start is not None and start.isdecimal() else start
-    player = Player(
-        _checked(evidence, row), speed=chosen, idle_limit_s=idle_limit, start=begin, styled=interactive
-    )
+    begin = int(start) if start is not None and re.fullmatch("[0-9]{1,9}", start) else start
+    try:
+        player = Player(
+            _checked(evidence, row), speed=chosen, idle_limit_s=idle_limit, start=begin, styled=interactive
+        )
+    except ValueError as error:  # nan is in no range
+        raise click.UsageError(str(error)) from error
     play(player, raw_terminal=door.terminal, interactive=interactive)
 
 
@@ -179,7 +186,7 @@ def export(door: Door, session: str, config_file: Path | None, form: str, output
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        raise OperatorError(f"{output}: cannot be written: {error.strerror}") from error
+        raise OperatorError(f"{output or 'standard output'}: cannot be written: {error.strerror}") from error
 
 
 @click.command()
@@ -216,21 +223,35 @@ def verify(
         raise click.UsageError("say which: a session's ID, or --all")
     if door.remote and (database is not None or key_file is not None):
         raise click.UsageError("--database and --keys cannot be given over SSH")
+    live = database is None
     if database is None or key_file is None:
         config = read_config(door, config_file)
         database = database or config.bastion.data / DATABASE
         keys = load_key_set(key_file) if key_file else public_keys(config)
     else:
         keys = load_key_set(key_file)
-    chosen = None
-    if session is not None:
-        lookup = Evidence(database, keys)
-        chosen = lookup.session(session).id
-        lookup.close()
     report = verify_evidence(
-        database, keys, session=chosen, head=parse_head(head) if head else None, progress=_progress(as_json)
+        database,
+        keys,
+        session=_named(database, keys, session, live=live) if session is not None else None,
+        head=parse_head(head) if head else None,
+        live=live,
+        progress=_progress(as_json),
     )
     _tell(report, as_json)
+
+
+def _named(database: Path, keys: KeySet, session: str, *, live: bool) -> str:
+    """Return the id that begins so; of a session whose row is gone, the audit chain knows the whole id."""
+    evidence = Evidence(database, keys, live=live)
+    try:
+        return evidence.session(session).id
+    except UnknownSession:
+        if len(session) < ID_CHARS:
+            raise
+        return session.upper()
+    finally:
+        evidence.close()
 
 
 def _session(

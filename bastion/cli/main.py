@@ -5,6 +5,8 @@ Out     exit status 0: done; 1: done, and the answer is no (verify found damage)
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 
 import click
@@ -13,6 +15,8 @@ from bastion.cli import evidence_commands, operator_commands
 from bastion.cli.door import Door
 from bastion.errors import BastionError
 from recorder.errors import RecorderError
+
+READERS = frozenset(command.name for command in evidence_commands.COMMANDS)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -30,6 +34,10 @@ def cli(context: click.Context, door: str | None, terminal: bool) -> None:
 
     Commands find the configuration by --config FILE or by the variable BASTION_CONFIG.
     """
+    if context.invoked_subcommand in READERS:
+        # A reader who has seen enough (`| head`) ends the command as it would any other: silently, and not with a
+        # status that means something else.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     context.obj = Door(asker=door, terminal=terminal)
 
 
@@ -52,6 +60,7 @@ def main() -> None:
         for line in str(error).splitlines():
             click.echo(f"bastion: {line}", err=True)
         sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has seen enough
-        sys.exit(0)
+    except OSError as error:  # no room for the output, or nobody to read it
+        with contextlib.suppress(OSError):
+            click.echo(f"bastion: {error.strerror or error}", err=True)
+        sys.exit(2)

@@ -50,12 +50,12 @@ def session_table(rows: list[SessionRow]) -> str:
         return "no sessions"
     table = [
         (
-            row.id,
+            plain(row.id),
             short(row.started_us),
             lasted(row.started_us, row.ended_us),
             plain(row.identity),
             plain(f"{row.login}@{row.target}"),
-            row.access,
+            plain(row.access),
             _result(row),
             _size(row.bytes_in),
             _size(row.bytes_out),
@@ -98,7 +98,8 @@ def session_details(row: SessionRow, events: Iterable[Event]) -> dict[str, Any]:
 
 def details_text(shown: dict[str, Any]) -> str:
     """Return session_details for people."""
-    lines = [f"session   {shown['id']}   {shown['state']}{', sealed' if shown['sealed'] else ', not sealed'}"]
+    sealed = "sealed" if shown["sealed"] else "not sealed"
+    lines = [f"session   {plain(shown['id'])}   {shown['state']}, {sealed}"]
     pairs = [
         ("who", f"{shown['identity']}, owned by {shown['owner']}"),
         ("where", f"{shown['login']}@{shown['target']}, from {shown['peer']}"),

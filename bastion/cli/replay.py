@@ -1,6 +1,6 @@
 """Play a replay on a terminal, here or at the far end of an SSH channel, and hear its keys.
 
-In      a Player; keys on standard input
+In      a Player; keys on standard input, as long as there are any
 Out     what it draws on standard output
 """
 
@@ -20,30 +20,38 @@ from recorder.player import Player
 
 def play(player: Player, *, raw_terminal: bool, interactive: bool) -> None:
     """Draw until the replay ends; `raw_terminal` says that the far terminal is raw already."""
+    keys = interactive
     with _raw_keys(interactive and not raw_terminal):
-        while not player.finished:
-            due_s = player.due()
-            key, waited_s = _wait_key(due_s) if interactive else ("", 0.0)
-            if key:
-                player.key(key, waited_s)
-                continue
-            if due_s is not None:
+        try:
+            while not player.finished:
+                due_s = player.due()
+                if keys or due_s is None:
+                    key, waited_s = _wait_key(due_s)
+                    if key is None and due_s is None:
+                        break  # paused, and nobody is there to press keys any more
+                    if key:
+                        player.key(key, waited_s)
+                        continue
+                    if key is None and due_s is not None:
+                        keys = False
+                        time.sleep(max(0.0, due_s - waited_s))
+                elif due_s:
+                    time.sleep(due_s)
                 _draw(player.step())
-        _draw(player.finish() if interactive else b"")
+        finally:
+            _draw(player.finish() if interactive else b"")
     if interactive:
         _draw(b"\r\n")
 
 
-def _wait_key(due_s: float | None) -> tuple[str, float]:
-    """Wait until the next drawing is due, and return a key that was pressed meanwhile."""
+def _wait_key(due_s: float | None) -> tuple[str | None, float]:
+    """Wait until the next drawing is due, and return a key that was pressed meanwhile; None when none will be."""
     begun = time.monotonic()
     ready, _, _ = select.select([sys.stdin], [], [], due_s)
     if not ready:
         return "", 0.0
     data = os.read(sys.stdin.fileno(), 1)
-    if not data:  # nobody is there to press keys any more
-        return "q", 0.0
-    return data.decode("latin-1"), time.monotonic() - begun
+    return (data.decode("latin-1") if data else None), time.monotonic() - begun
 
 
 def _draw(data: bytes) -> None:
