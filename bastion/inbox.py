@@ -2,7 +2,7 @@
 
 In      items, in order of arrival
 Out     all that has arrived since the last take, in order
-Holds   INBOX_BYTES before the sender is paused, plus what the channel's own window lets it send after that
+Holds   INBOX_BYTES before the sender is paused, plus one window of the channel; the paused channel holds another
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputUnwanted:
+    """The bot's reader has gone (`… | head -1`): what the command still prints goes nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The command ended: with a status, or by a signal (RFC 4254 section 6.10)."""
 
@@ -59,7 +64,7 @@ class Closed:
     """The channel is gone; nothing follows."""
 
 
-Item = Data | Eof | Resize | Signal | Exited | Closed
+Item = Data | Eof | Resize | Signal | OutputUnwanted | Exited | Closed
 
 
 class Inbox:
@@ -92,6 +97,10 @@ class Inbox:
         self._arrived.clear()
         items, self._items, self._bytes = self._items, [], 0
         if self._paused:
-            self._paused = False
+            # The channel hands over all that it holds before anything pauses it again: asyncssh opens its window
+            # whenever it delivers, for what it still holds as well, so that a pause half-way would let that grow.
             self.resume()
+            self._paused = self._bytes >= INBOX_BYTES
+            if self._paused:
+                self.pause()
         return items

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bastion.errors import BastionError
-from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, Resize, Signal
+from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Resize, Signal
 from bastion.transfer import ScpTap, Side, Tap, TapEvent, Tapped, TransferError
 from recorder.errors import RecorderError
 from recorder.events import Event, Kind
@@ -50,6 +50,7 @@ class TargetEnd(Protocol):
     def write_eof(self) -> None: ...
     def resize(self, size: Resize) -> None: ...
     def signal(self, name: str) -> None: ...
+    def stop_output(self) -> None: ...
     def abort(self) -> None: ...
 
 
@@ -104,7 +105,11 @@ class Relay:
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> Outcome:
-        """Relay until the target closes or the bot is gone; raise what the first failing direction raised."""
+        """Relay until the target closes or the bot is gone; raise what the first failing direction raised.
+
+        The bot's channel is closed with what the target said of the command's end. Where it closed without a word,
+        the bot's channel stays open, for the caller to say so and close it.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 inward = group.create_task(self._from_bot())
@@ -112,15 +117,13 @@ class Relay:
                 inward.add_done_callback(lambda _task: outward.cancel())
                 outward.add_done_callback(lambda _task: inward.cancel())
         except BaseExceptionGroup as failures:
-            await self._finish_tap()
             raise failures.exceptions[0] from None
+        finally:  # also when the session ends and cancels this: which files were cut short is evidence
+            await self._finish_tap()
         exited = None if outward.cancelled() else outward.result()
-        await self._finish_tap()
         if exited is not None:
             await self._append([self._exit_event(exited)])
             self.bot.exit(exited)
-        elif inward.cancelled():
-            self.bot.close()
         return Outcome(exited=exited, bot_gone=not inward.cancelled())
 
     async def _from_bot(self) -> None:
@@ -140,6 +143,9 @@ class Relay:
                     case Eof():
                         await self._append([self._event(Kind.EOF, side="client")])
                         self.target.write_eof()
+                    case OutputUnwanted():
+                        await self._append([self._event(Kind.EOF, side="client", of="output")])
+                        self.target.stop_output()
                     case Closed():
                         self.target.abort()
                         return

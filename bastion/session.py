@@ -185,7 +185,11 @@ class Session:
     async def _serve(self, relay: Relay, channel: int, on_close: Callable[[], None]) -> None:
         """Run one relay to its end, and end the session when it cannot go on."""
         try:
-            await relay.run()
+            outcome = await relay.run()
+            if outcome.exited is None and not outcome.bot_gone:
+                text = f"{self.target.name} closed the channel without saying how the command ended"
+                await self._say(relay.bot, channel, text)
+                relay.bot.close()
         except (QuotaExceeded, TransferError) as error:
             self.end(f"session ended: {error.public}")
         except RecorderError as error:

@@ -16,7 +16,10 @@ ServerConnection.peer                  inside a jump the peer address is empty. 
 ServerChannel._process_*_request       asyncssh answers exec, shell and subsystem requests before a coroutine could
                                        decide them, and refuses commands that are not UTF-8. Wanted: async callbacks
                                        with bytes.
-ClientChannel commands as bytes        `create_session(command=…)` encodes text only as UTF-8, but passes bytes on.
+ServerChannel, tell_output_unwanted    asyncssh does not know OpenSSH's eow@openssh.com, without which `yes | head -1`
+                                       never ends. Wanted: a callback and a method.
+Command                                `create_session(command=…)` encodes text only as UTF-8 but passes bytes on; an
+                                       empty command it takes for a shell. Wanted: bytes, and None for none.
 """
 
 from __future__ import annotations
@@ -60,6 +63,16 @@ class RequestJudge(Protocol):
     def forwarding_refused(self, what: str) -> None:
         """Take note that agent or X11 forwarding was asked for and refused."""
 
+    def output_unwanted(self) -> None:
+        """Take note that the client reads no more output."""
+
+
+class Command(bytes):
+    """The bytes of an exec request, which is one even when there are none."""
+
+    def __bool__(self) -> bool:
+        return True
+
 
 class ServerChannel(SSHServerChannel[bytes]):
     """A session channel whose requests are decided by a coroutine, on bytes."""
@@ -95,6 +108,11 @@ class ServerChannel(SSHServerChannel[bytes]):
     def _process_x11_req_request(self, packet: SSHPacket) -> bool:
         self._judge().forwarding_refused("x11")
         return False
+
+    def _process_eow_at_openssh_dot_com_request(self, packet: SSHPacket) -> bool:
+        packet.check_end()
+        self._judge().output_unwanted()
+        return True
 
     def _decide(self, kind: str, data: bytes) -> bool:
         if self._session_started:
@@ -229,3 +247,13 @@ def server_options(host_key: tuple[asyncssh.SSHKey, asyncssh.SSHCertificate], **
 def is_open(channel: Any) -> bool:
     """Say whether a channel can still be written to."""
     return channel is not None and channel._send_state == "open"
+
+
+def takes_requests(channel: Any) -> bool:
+    """Say whether a channel can still carry requests: it can after the end of file, until it is closed."""
+    return channel is not None and channel._send_state not in ("close_pending", "closed")
+
+
+def tell_output_unwanted(channel: Any) -> None:
+    """Send OpenSSH's eow@openssh.com: nobody reads this channel's output any more (OpenSSH PROTOCOL, 2.1)."""
+    channel._send_request(b"eow@openssh.com")

@@ -19,6 +19,7 @@ from bastion.adapters.asyncssh_hooks import server_options
 from bastion.adapters.ciphers import offered_ciphers
 from bastion.keyring import Keyring, private_pem
 
+VERSION = "OpenSSH_compatible_Bastion"  # its first word makes OpenSSH's client say eow@openssh.com: ADR 1
 LIFETIME_S = 24 * 3600
 RENEW_S = 3600
 LOGIN_S = 30
@@ -46,7 +47,7 @@ class HostIdentity:
         )
         options = server_options(
             (self._key, asyncssh.import_certificate(line)),
-            server_version="Bastion",
+            server_version=VERSION,
             encryption_algs=offered_ciphers(),
             login_timeout=LOGIN_S,
             keepalive_interval=KEEPALIVE_S,

@@ -17,8 +17,10 @@ from bastion.adapters.asyncssh_hooks import (
     MAXIMUM_ENVIRONMENT_BYTES,
     ServerConnection,
     is_open,
+    takes_requests,
+    tell_output_unwanted,
 )
-from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Resize, Signal
+from bastion.inbox import Closed, Data, Eof, Exited, Inbox, OutputUnwanted, Resize, Signal
 from bastion.requests import Pty, Request
 
 Handler = Callable[["BotChannel", Request], Awaitable[bool]]
@@ -96,6 +98,9 @@ class BotChannel(asyncssh.SSHServerSession[bytes]):
 
     def signal_received(self, signal: str) -> None:
         self.inbox.put(Signal(signal))
+
+    def output_unwanted(self) -> None:
+        self.inbox.put(OutputUnwanted())
 
     def pause_writing(self) -> None:
         self._room.clear()
@@ -198,13 +203,18 @@ class TargetChannel(asyncssh.SSHClientSession[bytes]):
 
     def resize(self, size: Resize) -> None:
         """Pass on the bot's new terminal size."""
-        if is_open(self._channel) and self._channel is not None:
+        if takes_requests(self._channel) and self._channel is not None:
             self._channel.change_terminal_size(size.cols, size.rows, size.width_px, size.height_px)
 
     def signal(self, name: str) -> None:
         """Pass on a signal."""
-        if is_open(self._channel) and self._channel is not None:
+        if takes_requests(self._channel) and self._channel is not None:
             self._channel.send_signal(name)
+
+    def stop_output(self) -> None:
+        """Say that nobody reads the output any more: the command's next write fails, as in a broken pipe."""
+        if takes_requests(self._channel):
+            tell_output_unwanted(self._channel)
 
     def abort(self) -> None:
         """Close at once: sshd then ends the command as if its client had vanished."""

@@ -16,6 +16,7 @@ from typing import Any
 import asyncssh
 
 from bastion import certificate
+from bastion.adapters.asyncssh_hooks import Command
 from bastion.adapters.ciphers import offered_ciphers
 from bastion.adapters.ssh_channels import TargetChannel
 from bastion.errors import HostKeyMismatch, TargetError, Unreachable
@@ -48,9 +49,13 @@ class SshWay:
         """Open a channel for a request; raise TargetError."""
         pty = request.pty
         connection = await self._connection(pty is not None)
-        options: dict[str, Any] = {"env": request.environment, "encoding": None}
+        environment = {
+            name.encode(): value.encode("utf-8", "surrogateescape")
+            for name, value in request.environment.items()
+        }
+        options: dict[str, Any] = {"env": environment, "encoding": None}
         if request.kind == "exec":
-            options["command"] = request.data
+            options["command"] = Command(request.data)
         elif request.data == b"sftp":
             options["subsystem"] = "sftp"
         if pty is not None:
