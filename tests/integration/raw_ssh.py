@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import os
 import socket
+from collections.abc import Callable
 from types import TracebackType
 
 from cryptography.exceptions import InvalidTag
@@ -170,6 +171,13 @@ class RawSsh:
         over = self._login(user if signed_user is None else signed_user) + tail
         made = key.sign(string(self.session_id if session_id is None else session_id) + over)
         return self._login(user) + tail + string(string("ssh-ed25519") + string(made))
+
+    def signed_by(
+        self, user: str, blob: bytes, sign: Callable[[bytes], bytes], *, algorithm: str, signature: str
+    ) -> bytes:
+        """Return the payload of a login with a key of any kind, whose signature bears the name `signature`."""
+        login = self._login(user) + b"\1" + string(algorithm) + string(blob)
+        return login + string(string(signature) + string(sign(string(self.session_id) + login)))
 
     def _login(self, user: str, method: str = "publickey") -> bytes:
         return bytes([USERAUTH_REQUEST]) + string(user) + string("ssh-connection") + string(method)
