@@ -58,6 +58,10 @@ class Issuer:
         token.make_signed_token(self._key)
         return str(token.serialize())
 
+    def key_set(self) -> str:
+        """Return what it publishes: a JWK Set with the public half of the key that it signs with."""
+        return json.dumps({"keys": [json.loads(self._key.export_public())]})
+
     async def start(self, port: int = 0) -> str:
         """Listen on a loopback port and return the issuer's URL."""
         app = web.Application()
@@ -93,7 +97,7 @@ class Issuer:
 
     async def _jwks(self, _request: web.Request) -> web.Response:
         self.fetched_keys += 1
-        return web.json_response({"keys": [json.loads(self._key.export_public())]})
+        return web.json_response(text=self.key_set())
 
     async def _token(self, request: web.Request) -> web.Response:
         job = request.match_info["job"]
