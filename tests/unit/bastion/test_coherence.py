@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from config_fixture import HOST_KEY, LEAST, WHOLE, issuer_table, spoiled, write_config
 
 from bastion.config import load
 from bastion.config_errors import ConfigError
+from tests.unit.bastion.config_fixture import HOST_KEY, LEAST, WHOLE, issuer_table, spoiled, write_config
 
 
 def only_problem(folder: Path, config: str) -> str:

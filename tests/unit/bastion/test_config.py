@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from config_fixture import HOST_KEY, LEAST, WHOLE, spoiled, write_config
 
 from bastion.addresses import Address
 from bastion.config import load
@@ -12,6 +11,7 @@ from bastion.config_tables import json_schema
 from bastion.errors import OperatorError
 from bastion.identity import Identity, Person
 from bastion.settings import IssuerSettings, Target, TargetAuth
+from tests.unit.bastion.config_fixture import HOST_KEY, LEAST, WHOLE, spoiled, write_config
 
 
 def problems(folder: Path, config: str, policy: str = "") -> list[str]:

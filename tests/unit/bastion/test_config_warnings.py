@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from config_fixture import LEAST, POLICY, WHOLE, issuer_table, spoiled, write_config
-
 from bastion.config import load
+from tests.unit.bastion.config_fixture import LEAST, POLICY, WHOLE, issuer_table, spoiled, write_config
 
 
 def warnings(folder: Path, config: str, policy: str = POLICY) -> list[str]:

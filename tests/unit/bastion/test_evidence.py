@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from token_forge import vector, verified
 
 from bastion.identity import EVIDENCE_CHARS, claimed_groups, evidence_claims
 from bastion.token import ClaimRefused
+from tests.unit.bastion.token_forge import vector, verified
 
 
 def platform(name):

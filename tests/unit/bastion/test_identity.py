@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from token_forge import vector, verified
 
 from bastion.identity import (
     AmbiguousIdentity,
@@ -13,6 +12,7 @@ from bastion.identity import (
     identify,
     resolve_owner,
 )
+from tests.unit.bastion.token_forge import vector, verified
 
 
 def identity(name="orders-deployer", *, owner="dana@acme.example", issuer="acme", **match):

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from token_forge import AUDIENCE, NOW, claims_of, public, signed
 
 from bastion.adapters.oidc_http import (
     DEFAULT_FRESH_S,
@@ -24,6 +23,7 @@ from bastion.adapters.oidc_http import (
 )
 from bastion.tasks import Tasks
 from bastion.token import IssuerTrust, KeysUnavailable, verify
+from tests.unit.bastion.token_forge import AUDIENCE, NOW, claims_of, public, signed
 
 HOUR = 3600
 

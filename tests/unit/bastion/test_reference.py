@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from config_fixture import write_config
 
 from bastion.config import load
 from bastion.reference import reference_files
+from tests.unit.bastion.config_fixture import write_config
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE = (DOCS / "configuration.md").read_text("utf-8")

@@ -8,21 +8,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from token_forge import (
-    ALL_KEYS,
-    AUDIENCE,
-    ISSUER,
-    NOW,
-    b64,
-    claims_of,
-    key,
-    key_set,
-    public,
-    refused,
-    signed,
-    spelled,
-    vector,
-)
 
 from bastion.token import (
     LEEWAY_S,
@@ -37,6 +22,21 @@ from bastion.token import (
     TokenMalformed,
     read_unverified,
     verify,
+)
+from tests.unit.bastion.token_forge import (
+    ALL_KEYS,
+    AUDIENCE,
+    ISSUER,
+    NOW,
+    b64,
+    claims_of,
+    key,
+    key_set,
+    public,
+    refused,
+    signed,
+    spelled,
+    vector,
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from token_forge import ALL_KEYS, ISSUER, NOW, claims_of, key, key_set, public, refused, signed, spelled
 
 from bastion.token import (
     HeaderRefused,
@@ -16,6 +15,18 @@ from bastion.token import (
     UnknownKey,
     read_unverified,
     verify,
+)
+from tests.unit.bastion.token_forge import (
+    ALL_KEYS,
+    ISSUER,
+    NOW,
+    claims_of,
+    key,
+    key_set,
+    public,
+    refused,
+    signed,
+    spelled,
 )
 
 # T10: which key
