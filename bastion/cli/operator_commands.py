@@ -8,6 +8,7 @@ Errors  OperatorError, StoreError, turned into lines by cli.main
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -34,15 +35,29 @@ def _local(door: Door) -> None:
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--listen", default="127.0.0.1:2222", show_default=True, help="Address to listen on.")
 @click.option(
-    "--name", "names", multiple=True, help="A name that clients know the bastion by; may be repeated."
+    "--listen",
+    metavar="HOST:PORT",
+    default="127.0.0.1:2222",
+    show_default=True,
+    help="Address to listen on.",
+)
+@click.option(
+    "--name",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="A name that clients know the bastion by; may be repeated.",
 )
 @click.pass_obj
 def init(door: Door, folder: Path, listen: str, names: tuple[str, ...]) -> None:
     """Write a commented starter configuration and policy into DIR, and make the keys.
 
     Nothing that is there already is overwritten.
+
+    \b
+    Example:
+      bastion init ./bastion --listen 0.0.0.0:2222 --name bastion.example.com
     """
     _local(door)
     try:
@@ -59,11 +74,17 @@ def init(door: Door, folder: Path, listen: str, names: tuple[str, ...]) -> None:
         policy.write_text(starter_policy())
     except OSError as error:
         raise OperatorError(f"{folder}: cannot be written: {error.strerror}") from error
-    loaded = load(config)
+    try:
+        loaded = load(config)
+    except OperatorError:  # a name that cannot be one: what was written for it must not stand in the way
+        config.unlink()
+        policy.unlink()
+        raise
     _keyring(loaded)
     click.echo(f"{config}\n{policy}\n{loaded.bastion.keys}/")
+    given = shlex.quote(str(config))
     click.echo(
-        f"Next: edit {config}, then `bastion check --config {config}`, then `bastion serve --config {config}`.",
+        f"Next: edit {given}, then `bastion check --config {given}`, then `bastion serve --config {given}`.",
         err=True,
     )
 
@@ -73,7 +94,14 @@ def init(door: Door, folder: Path, listen: str, names: tuple[str, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: ok, problems, warnings.")
 @click.pass_obj
 def check(door: Door, config_file: Path | None, as_json: bool) -> None:
-    """Validate the configuration and its policies, and say file, key and what was expected."""
+    """Validate the configuration and its policies, and say file, key and what was expected.
+
+    Each mistake is one line on stderr and the exit status is 2; warnings do not change the status.
+
+    \b
+    Example:
+      bastion check --config bastion.toml
+    """
     _local(door)
     path = config_path(config_file)
     try:
@@ -99,7 +127,14 @@ def check(door: Door, config_file: Path | None, as_json: bool) -> None:
 @config_option
 @click.pass_obj
 def serve(door: Door, config_file: Path | None) -> None:
-    """Run the bastion. SIGTERM drains and stops, SIGHUP reloads the configuration (all or nothing)."""
+    """Run the bastion. SIGTERM drains and stops, SIGHUP reloads the configuration (all or nothing).
+
+    Missing keys are made. The journal goes to stderr, one line for each event.
+
+    \b
+    Example:
+      bastion serve --config bastion.toml
+    """
     _local(door)
     from bastion import runtime
 
@@ -120,6 +155,14 @@ def keys(door: Door, kind: str, config_file: Path | None, rotate: bool) -> None:
     user-ca   the key for a target's TrustedUserCAKeys
     login-ca  the key that signs bots' certificates (nobody but the bastion trusts it)
     seal      the auditors' keys as a JWK Set, for `bastion verify --keys`
+
+    Missing keys are made, which the audit chain records.
+
+    \b
+    Examples:
+      bastion keys host-ca --config bastion.toml >> known_hosts
+      bastion keys user-ca --config bastion.toml > /etc/ssh/bastion-user-ca.pub
+      bastion keys seal --rotate --config bastion.toml > auditors.jwks
     """
     _local(door)
     config = read_config(door, config_file)
@@ -177,6 +220,10 @@ def demo(door: Door, keep: bool, folder: Path | None) -> None:
     """Play the whole story with this machine's own ssh: certified, recorded, replayed, proven.
 
     Starts a small OIDC issuer, a bastion and an SSH host on free loopback ports, in a temporary folder.
+
+    \b
+    Example:
+      bastion demo --keep
     """
     _local(door)
     from bastion.demo.story import play

@@ -11,12 +11,20 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bastion.certificate import BASTION_ONLY_OPTION, CLAIMS_EXTENSION
+from bastion.certificate import (
+    BASTION_ONLY_OPTION,
+    CLAIMS_EXTENSION,
+    CertificateError,
+    Login,
+    check_login,
+)
 
+PEER = "192.0.2.7"
 NOW = 1_790_000_100.0
 USER, HOST = 1, 2
 FOREVER = 2**64 - 1
@@ -101,3 +109,16 @@ def certificate(
 def _options(options: Options) -> bytes:
     # A value is a string within a string; a flag has no value at all.
     return b"".join(string(name) + string(string(value) if value else b"") for name, value in options)
+
+
+def check(data: bytes, *, now: float = NOW, peer: str = PEER) -> Login:
+    return check_login(data, ca=key("login-ca").public_key(), now=now, peer=peer)
+
+
+def refused(data: bytes, *, now: float = NOW, peer: str = PEER) -> str:
+    with pytest.raises(CertificateError) as caught:
+        check(data, now=now, peer=peer)
+    text = str(caught.value)
+    assert text.isprintable()
+    assert len(text) < 300
+    return text

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import hashlib
-import json
-import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,148 +10,14 @@ from pathlib import Path
 import pytest
 
 from bastion.authority import (
-    FORGET_TOKENS,
-    RATE_BURST,
-    RATE_PER_S,
     TOKEN_BYTES,
-    Authority,
-    CertificateRefused,
-    fingerprint,
     run_name,
 )
 from bastion.certificate import check_login
-from bastion.config import load
-from bastion.errors import Refused
 from bastion.identity import Person
-from bastion.keyring import Keyring, open_keyring
-from bastion.settings import Config
-from bastion.token import KeySet, KeysUnavailable
-from recorder.audit import Entry
-from recorder.evidence import Evidence
-from recorder.past import issued_since
-from recorder.store import Store
+from tests.unit.bastion.authority_desk import PEER, House, deploy_token, digest
 from tests.unit.bastion.certificate_forge import blob, blob_of, certificate, rsa_key
-from tests.unit.bastion.config_fixture import HOST_KEY
-from tests.unit.bastion.token_forge import ALL_KEYS, AUDIENCE, ISSUER, NOW, claims_of, key_set, public, signed
-
-PEER = "192.0.2.7"
-DEPLOY = {"repository_id": "1296269", "environment": "production", "run_id": "8412"}
-
-CONFIG = f"""
-[bastion]
-names = ["bastion.acme.example"]
-
-[[issuer]]
-name = "acme"
-url = "{ISSUER.url}"
-audience = "{AUDIENCE}"
-groups_claim = "groups"
-
-[[issuer]]
-name = "loose"
-url = "https://loose.acme.example"
-audience = "{AUDIENCE}"
-one_key_per_token = false
-
-[[person]]
-name = "dana@acme.example"
-
-[[identity]]
-name = "orders-deployer"
-owner = "dana@acme.example"
-issuer = "acme"
-match = {{ repository_id = "1296269", environment = "production" }}
-groups = ["ci"]
-lifetime = "5m"
-
-[[identity]]
-name = "nightly"
-owner = "dana@acme.example"
-issuer = "loose"
-match = {{ repository_id = "1296269" }}
-
-[[target]]
-name = "web-1"
-address = "127.0.0.1:22"
-host_key = "{HOST_KEY}"
-logins = ["deploy"]
-
-[policy]
-files = ["policy.toml"]
-"""
-
-
-class Keys:
-    """An issuer's keys in memory; counts how often, and for which kid, it was asked."""
-
-    def __init__(self, keys: KeySet = ALL_KEYS) -> None:
-        self.keys_now: KeySet | None = keys
-        self.newer: KeySet | None = None
-        self.asked: list[str | None] = []
-
-    async def keys(self, *, kid: str | None, now: float) -> KeySet:
-        self.asked.append(kid)
-        await asyncio.sleep(0)
-        if kid is not None and self.newer is not None:
-            self.keys_now = self.newer
-        if self.keys_now is None:
-            raise KeysUnavailable("the keys of issuer acme are not available: it cannot be reached")
-        return self.keys_now
-
-
-class House:
-    """An authority with its keyring, store, issuer and clock."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "policy.toml").write_text('[[rule]]\nid = "all"\nverdict = "allow"\n')
-        (folder / "bastion.toml").write_text(CONFIG)
-        self.config: Config = load(folder / "bastion.toml")
-        self.ring: Keyring = open_keyring(folder / "keys")
-        self.database = folder / "recordings.sqlite"
-        self.issuer = Keys()
-        self.now = NOW
-        self.open()
-
-    def open(self) -> None:
-        self.store = Store(self.database, self.ring.seal, now_us=lambda: int(self.now * 1_000_000))
-        self.authority = Authority(
-            keyring=self.ring,
-            store=self.store,
-            config=lambda: self.config,
-            key_source=lambda _name: self.issuer,
-            now=lambda: self.now,
-        )
-
-    def restart(self) -> None:
-        """Come back with nothing but the evidence database, as a bastion does."""
-        self.store.close()
-        self.open()
-        self.authority.remember(self.store.run_now(lambda transaction: issued_since(transaction, self.now)))
-
-    async def issue(self, token: str | bytes, *, key: bytes | None = None, peer: str = PEER) -> str:
-        body = token.encode() if isinstance(token, str) else token
-        return await self.authority.issue(body, blob("bot") if key is None else key, peer)
-
-    async def refused(self, token: str | bytes, *, key: bytes | None = None) -> CertificateRefused:
-        """Return the refusal, having seen that the audit chain says the same and holds no token."""
-        before = len(self.audit())
-        with pytest.raises(CertificateRefused) as caught:
-            await self.issue(token, key=key)
-        error = caught.value
-        assert error.public.isprintable()
-        (entry,) = self.audit()[before:]
-        assert entry.kind == "certificate.refused"
-        assert (entry.detail["reason"], entry.detail["code"]) == (error.public, error.code)
-        assert entry.detail["peer"] == PEER
-        assert entry.detail["key"] == fingerprint(blob("bot") if key is None else key)
-        return error
-
-    def audit(self) -> list[Entry]:
-        evidence = Evidence(self.database, self.ring.seal_keys)
-        try:
-            return list(evidence.audit())
-        finally:
-            evidence.close()
+from tests.unit.bastion.token_forge import ALL_KEYS, ISSUER, NOW, key_set, public
 
 
 @pytest.fixture
@@ -163,14 +25,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     made = House(tmp_path)
     yield made
     made.store.close()
-
-
-def deploy_token(**changes: object) -> str:
-    return signed(claims_of(**{**DEPLOY, **changes}))
-
-
-def digest(token: str) -> str:
-    return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
 # What is given
@@ -249,73 +103,6 @@ async def test_many_long_groups_and_claims_still_make_a_certificate(house):
 )
 def test_t7_the_run_in_a_key_id_is_short_and_plain(evidence, name):
     assert run_name(evidence, "0123456789abcdef") == name
-
-
-# T16: one token, one key
-
-
-async def test_t16_the_same_key_may_ask_again_until_the_token_expires(house):
-    token = deploy_token()
-    for _ in range(3):
-        await house.issue(token)
-    house.now = NOW + 601
-    assert (await house.refused(token)).code == "token-claim"
-
-
-async def test_t16_a_second_key_for_the_same_token_is_refused_and_recorded(house):
-    token = deploy_token()
-    await house.issue(token)
-    error = await house.refused(token, key=blob("thief"))
-    assert error.code == "token-reused"
-    detail = house.audit()[-1].detail
-    assert detail["first_key"] == fingerprint(blob("bot"))
-    assert detail["key"] == fingerprint(blob("thief"))
-    assert detail["token"] == digest(token)
-    await house.issue(token)  # the first key is none the worse for it
-    await house.issue(deploy_token(jti="token-2"), key=blob("thief"))  # a token of its own
-
-
-async def test_t16_of_two_keys_at_the_same_moment_one_gets_a_certificate(house):
-    token = deploy_token()
-    answers = await asyncio.gather(
-        *(house.issue(token, key=blob(name)) for name in ("bot", "thief")), return_exceptions=True
-    )
-    assert sorted(isinstance(answer, CertificateRefused) for answer in answers) == [False, True]
-
-
-async def test_t16_a_restart_does_not_forget_which_key_a_token_belongs_to(house):
-    token = deploy_token()
-    await house.issue(token)
-    house.restart()
-    assert (await house.refused(token, key=blob("thief"))).code == "token-reused"
-    await house.issue(token)
-
-
-async def test_t16_another_signature_over_the_same_claims_is_the_same_token(house):
-    # ECDSA signatures differ each time: the token is what was signed, not how.
-    claims = claims_of(**DEPLOY)
-    one, two = (signed(claims, by="p256", alg="ES256") for _ in range(2))
-    assert one != two
-    await house.issue(one)
-    assert (await house.refused(two, key=blob("thief"))).code == "token-reused"
-
-
-async def test_t16_an_issuer_may_be_told_to_let_a_token_serve_several_keys(house):
-    token = signed(claims_of(**DEPLOY, iss="https://loose.acme.example"))
-    await house.issue(token)
-    await house.issue(token, key=blob("other"))
-    assert [entry.detail["key"] for entry in house.audit()] == [
-        fingerprint(blob("bot")),
-        fingerprint(blob("other")),
-    ]
-
-
-async def test_t16_a_token_that_earned_nothing_binds_no_key(house):
-    token = deploy_token()
-    identities, house.config = house.config.identities, replace(house.config, identities=())
-    await house.refused(token, key=blob("thief"))
-    house.config = replace(house.config, identities=identities)
-    await house.issue(token)
 
 
 # Who is refused, and what they are told
@@ -421,65 +208,3 @@ async def test_an_unsound_key_is_refused_by_the_authority_too(house, key, said):
 )
 async def test_what_is_no_token_is_refused_in_one_line(house, token, said):
     assert said in (await house.refused(token)).public
-
-
-# The token is nowhere but in the bot's hand
-
-
-async def test_the_token_is_in_no_record_log_or_error(house, caplog):
-    caplog.set_level(logging.DEBUG)
-    tokens = [
-        deploy_token(),
-        deploy_token(jti="token-2", environment="staging"),
-        deploy_token(jti="token-3", exp=NOW - 5),
-        signed(claims_of(**DEPLOY, jti="token-4"), by="rsa-other", header={"kid": "rsa"}),
-        deploy_token(jti="token-5") + "x",
-        deploy_token(jti="token-6", iss="https://token.mallory.example"),
-        deploy_token(jti="token-7").replace(".", ",", 1),
-    ]
-    errors = []
-    for token in tokens:
-        try:
-            await house.issue(token)
-        except CertificateRefused as error:
-            errors.append(f"{error!r} {error} {error.public} {json.dumps(error.detail)}")
-    assert len(errors) == len(tokens) - 1
-    house.store.close()
-    written = b"".join(path.read_bytes() for path in house.database.parent.glob("recordings.sqlite*"))
-    told = written.decode("latin-1") + caplog.text + "\n".join(errors)
-    chain = " ".join(json.dumps(dict(entry.detail)) for entry in house.audit())
-    for token in tokens:
-        for part in token.replace(",", ".").split(".")[1:]:
-            assert part not in told + chain
-    assert digest(tokens[0]) in chain
-
-
-# How often
-
-
-async def test_a_source_that_asks_too_often_waits_and_others_do_not(house):
-    token = deploy_token()
-    for _ in range(int(RATE_BURST)):
-        await house.issue(token)
-    with pytest.raises(Refused, match="too many certificate requests from this address"):
-        await house.issue(token)
-    await house.issue(token, peer="192.0.2.8")
-    house.now = NOW + 1 / RATE_PER_S
-    await house.issue(token)
-    with pytest.raises(Refused, match="try again"):
-        await house.issue(token)
-    assert len(house.audit()) == int(RATE_BURST) + 2  # those who wait do not fill the chain
-
-
-async def test_refused_requests_count_too(house):
-    for _ in range(int(RATE_BURST)):
-        await house.refused(b"x")
-    with pytest.raises(Refused, match="too many"):
-        await house.issue(deploy_token())
-
-
-async def test_tokens_that_have_expired_are_forgotten(house):
-    for at in range(FORGET_TOKENS):
-        house.authority._used[f"{at}"] = ("SHA256:x", int(NOW) - 1)
-    await house.issue(deploy_token())
-    assert len(house.authority._used) == 1
