@@ -330,12 +330,13 @@ def test_t5_a_signature_over_less_than_the_session_is_not_taken(world: World) ->
     job, certificate = job_key(world)
     with RawSsh(world.stage.port) as connection:
         connection.ask_for_login()
+        sound = connection.signed("login", blob, key)
         for login in (
             connection.signed("login", blob, key, session_id=b""),
             connection.signed("login", blob, key, session_id=connection.session_id[:-1]),
             connection.signed("login", blob, other),
             connection.signed("bot", certificate, other, algorithm=CERTIFICATE_ALGORITHM),
-            connection.signed("login", blob, key)[:-1] + b"\0",
+            sound[:-1] + bytes([sound[-1] ^ 1]),
         ):
             connection.send(login)
             connection.expect(USERAUTH_FAILURE)
