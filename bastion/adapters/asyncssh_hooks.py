@@ -5,6 +5,7 @@ fails when an upgrade moves what they rest on. asyncssh is pinned to one minor v
 
 ServerConnection.validate_public_key   asyncssh takes a certificate without principals for any user, drops unknown
                                        extensions and hides serial and key id. Wanted: a callback with the raw blob.
+ServerConnection.send_userauth_failure asyncssh lets a client try for as long as the login may take. Wanted: a bound.
 ServerConnection.reload_config         runs OpenSSH configuration matching in an executor for each user name; there
                                        is no configuration file here. Wanted: an option to leave it out.
 ServerConnection(server_factory)       options carry the factory of server objects, but making options costs
@@ -35,7 +36,7 @@ from asyncssh.packet import SSHPacket, String
 
 from bastion.certificate import CertificateError, key_line
 
-MAXIMUM_AUTH_TRIES = 8
+MAXIMUM_AUTH_TRIES = 12  # of any method, with the client's first `none` and its queries
 MAXIMUM_ENVIRONMENT = 64
 MAXIMUM_ENVIRONMENT_BYTES = 4096
 _WEAK_SIGNATURES = frozenset({b"ssh-rsa", b"ssh-dss"})  # SHA-1: RFC 8332 section 1
@@ -141,7 +142,7 @@ class ServerConnection(SSHServerConnection):
         super().__init__(loop, options)
         self._protocol_factory = server_factory
         self.outer = outer
-        self._auth_failures = 0
+        self._auth_tries = 0
         self._room = asyncio.Event()
         self._room.set()
 
@@ -178,18 +179,26 @@ class ServerConnection(SSHServerConnection):
             return False
         blob = judge.judge_key(username, key_data)
         if blob is None:
-            self._auth_failures += 1
-            if self._auth_failures > MAXIMUM_AUTH_TRIES:
-                raise asyncssh.DisconnectError(
-                    asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "Too many authentication failures"
-                )
             return False
         if not msg:
+            self._count_try()  # a query that is answered well is a try too, or it could be sent for ever
             return True
         if not self._signed(blob, msg, signature):
             return False
         judge.key_proven(username, key_data)
         return True
+
+    def send_userauth_failure(self, partial_success: bool) -> None:
+        """Refuse a login, of whatever method; a client that has tried too often is sent away."""
+        self._count_try()
+        super().send_userauth_failure(partial_success)
+
+    def _count_try(self) -> None:
+        self._auth_tries += 1
+        if self._auth_tries > MAXIMUM_AUTH_TRIES:
+            raise asyncssh.DisconnectError(
+                asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "Too many authentication failures"
+            )
 
     def _signed(self, blob: bytes, msg: bytes, signature: bytes) -> bool:
         length = int.from_bytes(signature[:4], "big")

@@ -32,6 +32,7 @@ from recorder.errors import RecorderError
 log = logging.getLogger("bastion.ssh")
 
 LOGIN_USER = "login"
+LOGIN_CONNECTION_S = 45.0
 MAXIMUM_REFUSALS = 32  # of things asked for on the side, before the connection is dropped
 PROHIBITED = asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
 
@@ -180,6 +181,10 @@ class OuterServer(_Server):
             return
         self.login = self._judged[2]
         self._plain_key = blob if self.login is None else None
+
+    def auth_completed(self) -> None:
+        if self.login is None:  # anybody with a key gets this far: long enough for one request, no longer
+            asyncio.get_running_loop().call_later(LOGIN_CONNECTION_S, self.connection.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and not _is_goodbye(exc):
