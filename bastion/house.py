@@ -183,7 +183,9 @@ class House:
                 token = await _read_all(bot, 16 * 1024)
             line = await self.authority.issue(token, key, peer)
         except TimeoutError:
-            await self.note_broken(peer, "certificate.refused", f"no token arrived within {TOKEN_WAIT_S:.0f} s")
+            await self.note_broken(
+                peer, "certificate.refused", f"no token arrived within {TOKEN_WAIT_S:.0f} s"
+            )
             await _end(bot, f"no token arrived within {TOKEN_WAIT_S:.0f} s", status=1)
         except (CertificateRefused, Refused) as error:
             log.warning("certificate refused peer=%s: %s", peer, error.public)

@@ -32,7 +32,9 @@ def check_login(config: Config, principal: Principal, target: Target, login: str
     open_to = [known for known in target.logins if may_open(config, principal, target, known)]
     if login is None or login not in open_to:
         names = ", ".join(open_to) or "none"
-        asked = f"login {login[:64]!r} is not open" if login else "say as whom, LOGIN@TARGET: no login is implied"
+        asked = (
+            f"login {login[:64]!r} is not open" if login else "say as whom, LOGIN@TARGET: no login is implied"
+        )
         raise Refused(f"{asked} to {principal.name} on {target.name}; open are: {names}")
     return login
 
