@@ -61,7 +61,9 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The channel is gone; nothing follows."""
+    """The channel is gone; nothing follows. If `waits`, its owner still waits to hear how the command ended."""
+
+    waits: bool = False
 
 
 Item = Data | Eof | Resize | Signal | OutputUnwanted | Exited | Closed

@@ -51,6 +51,7 @@ class TargetEnd(Protocol):
     def resize(self, size: Resize) -> None: ...
     def signal(self, name: str) -> None: ...
     def stop_output(self) -> None: ...
+    def close(self) -> None: ...
     def abort(self) -> None: ...
 
 
@@ -146,6 +147,8 @@ class Relay:
                     case OutputUnwanted():
                         await self._append([self._event(Kind.EOF, side="client", of="output")])
                         self.target.stop_output()
+                    case Closed(waits=True):
+                        self.target.close()  # the target closes in turn, once it has said how the command ended
                     case Closed():
                         self.target.abort()
                         return

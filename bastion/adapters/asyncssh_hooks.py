@@ -17,6 +17,9 @@ ServerConnection.peer                  inside a jump the peer address is empty. 
 ServerChannel._process_*_request       asyncssh answers exec, shell and subsystem requests before a coroutine could
                                        decide them, and refuses commands that are not UTF-8. Wanted: async callbacks
                                        with bytes.
+ServerChannel._process_close           asyncssh answers a close at once: an exit status that comes later is lost, as
+                                       OpenSSH's client with ControlMaster closes when output ends. Wanted: a callback
+                                       that may put the answer off.
 ServerChannel, tell_output_unwanted    asyncssh does not know OpenSSH's eow@openssh.com, without which `yes | head -1`
                                        never ends. Wanted: a callback and a method.
 Command                                `create_session(command=…)` encodes text only as UTF-8 but passes bytes on; an
@@ -32,6 +35,7 @@ from typing import Any, Protocol, cast
 import asyncssh
 from asyncssh.channel import SSHServerChannel
 from asyncssh.connection import SSHServerConnection, SSHServerConnectionOptions
+from asyncssh.constants import MSG_CHANNEL_CLOSE
 from asyncssh.packet import SSHPacket, String
 
 from bastion.certificate import CertificateError, key_line
@@ -39,6 +43,7 @@ from bastion.certificate import CertificateError, key_line
 MAXIMUM_AUTH_TRIES = 12  # of any method, with the client's first `none` and its queries
 MAXIMUM_ENVIRONMENT = 64
 MAXIMUM_ENVIRONMENT_BYTES = 4096
+_CLOSED_BY_CLIENT = "closed by client"  # beside asyncssh's own states of a receiving side
 _WEAK_SIGNATURES = frozenset({b"ssh-rsa", b"ssh-dss"})  # SHA-1: RFC 8332 section 1
 
 
@@ -67,6 +72,9 @@ class RequestJudge(Protocol):
     def output_unwanted(self) -> None:
         """Take note that the client reads no more output."""
 
+    def client_closed(self) -> None:
+        """Take note that the client has closed the channel, and waits for ours to be closed."""
+
 
 class Command(bytes):
     """The bytes of an exec request, which is one even when there are none."""
@@ -77,6 +85,8 @@ class Command(bytes):
 
 class ServerChannel(SSHServerChannel[bytes]):
     """A session channel whose requests are decided by a coroutine, on bytes."""
+
+    _told_closed = False
 
     def _judge(self) -> RequestJudge:
         return cast(RequestJudge, self._session)
@@ -114,6 +124,41 @@ class ServerChannel(SSHServerChannel[bytes]):
         packet.check_end()
         self._judge().output_unwanted()
         return True
+
+    def _process_close(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        """Take the client's close, and leave ours for when the session has said how its command ended."""
+        if not self._session_started or not takes_requests(self):
+            super()._process_close(pkttype, pktid, packet)
+            return
+        if self._recv_state not in ("open", "eof_pending", "eof"):
+            raise asyncssh.ProtocolError("Channel not open")
+        packet.check_end()
+        self._recv_state = _CLOSED_BY_CLIENT
+        self._send_buf, self._send_buf_len = [], 0
+        self._pause_resume_writing()
+        self._flush_recv_buf()
+
+    def _flush_recv_buf(self, exc: Exception | None = None) -> None:
+        """Deliver what may be delivered, the client's close after all that it had sent."""
+        super()._flush_recv_buf(exc)
+        if self._recv_state == _CLOSED_BY_CLIENT and not self._recv_buf and not self._told_closed:
+            self._told_closed = True
+            self._judge().client_closed()
+
+    def close(self) -> None:
+        """Close our side, and with it the channel if the client has closed its own."""
+        if self._recv_state == _CLOSED_BY_CLIENT:
+            self._recv_state = "close_pending"
+        super().close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._recv_state == _CLOSED_BY_CLIENT:
+            self._recv_state = "close_pending"
+        super().abort()
+
+    # asyncssh looks handlers up in the class, not by name.
+    _packet_handlers = dict(SSHServerChannel._packet_handlers) | {MSG_CHANNEL_CLOSE: _process_close}
 
     def _decide(self, kind: str, data: bytes) -> bool:
         if self._session_started:
@@ -254,8 +299,8 @@ def server_options(host_key: tuple[asyncssh.SSHKey, asyncssh.SSHCertificate], **
 
 
 def is_open(channel: Any) -> bool:
-    """Say whether a channel can still be written to."""
-    return channel is not None and channel._send_state == "open"
+    """Say whether a channel can still be written to, and somebody may read it."""
+    return channel is not None and channel._send_state == "open" and channel._recv_state != _CLOSED_BY_CLIENT
 
 
 def takes_requests(channel: Any) -> bool:

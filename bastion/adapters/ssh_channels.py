@@ -108,6 +108,9 @@ class BotChannel(asyncssh.SSHServerSession[bytes]):
     def resume_writing(self) -> None:
         self._room.set()
 
+    def client_closed(self) -> None:
+        self.inbox.put(Closed(waits=True))
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._channel = None
         self._room.set()
@@ -215,6 +218,11 @@ class TargetChannel(asyncssh.SSHClientSession[bytes]):
         """Say that nobody reads the output any more: the command's next write fails, as in a broken pipe."""
         if takes_requests(self._channel):
             tell_output_unwanted(self._channel)
+
+    def close(self) -> None:
+        """Close once all is sent; the target closes in turn when the command has ended."""
+        if self._channel is not None:
+            self._channel.close()
 
     def abort(self) -> None:
         """Close at once: sshd then ends the command as if its client had vanished."""
