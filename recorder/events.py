@@ -19,7 +19,7 @@ class Kind(StrEnum):
     """What an event says; the comment names what `data` and `detail` hold."""
 
     OPEN = "open"  # detail: the session's header, see recorder.header
-    REQUEST = "request"  # data: the command's bytes or the subsystem; detail: access, type, pty, term, cols, rows, env
+    REQUEST = "request"  # data: the command's bytes or the subsystem; detail: access, type, pty (what terminal), env
     VERDICT = "verdict"  # detail: verdict, rules, reason
     INPUT = "input"  # data: bytes from the bot to the target
     OUTPUT = "output"  # data: bytes from the target to the bot
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     DIGEST = (
         "digest"  # detail: stream, length, sha256: content past the quota that a rule let pass unrecorded
     )
-    RESIZE = "resize"  # detail: cols, rows
+    RESIZE = "resize"  # detail: cols, rows, width_px, height_px
     SIGNAL = "signal"  # detail: name, from the bot to the target
     EOF = "eof"  # detail: side, "client" or "target"
     REFUSED = (
@@ -60,6 +60,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 _encoder = msgspec.msgpack.Encoder()
+_detail_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Event])
 
 
@@ -74,6 +75,11 @@ def decode_events(body: bytes) -> list[Event]:
         return _decoder.decode(body)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise EventDecodeError(f"not a list of events: {error}") from error
+
+
+def weight(event: Event) -> int:
+    """Return about how many bytes the event takes in a recording before compression."""
+    return len(event.data) + 16 + (len(_detail_encoder.encode(event.detail)) if event.detail else 0)
 
 
 def only(kind: Kind, events: Iterable[Event]) -> Iterator[Event]:

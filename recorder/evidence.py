@@ -24,7 +24,7 @@ from recorder.events import Event, Kind
 from recorder.rows import read_chunks
 from recorder.seal import KeySet
 from recorder.store import BUSY_MS
-from recorder.store_schema import check_ours
+from recorder.store_schema import check_ours, schema_of
 
 State = Literal["active", "closed", "interrupted", "damaged"]
 At = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000_000)]  # to the end of the year 9999
@@ -124,6 +124,10 @@ class Evidence:
         self.path = path
         self._keys = keys
         self._connection = open_readonly(path, live=live)
+        try:
+            schema_of(self._connection)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: cannot be read: {error}") from error
 
     def close(self) -> None:
         """Let go of the file."""

@@ -16,7 +16,7 @@ import msgspec
 
 from recorder.chunk import ChunkWriter
 from recorder.errors import SessionBroken
-from recorder.events import Event, Kind
+from recorder.events import Event, Kind, weight
 from recorder.recovery import close_interrupted
 from recorder.rows import insert_chunk, is_sealed, seal_session, write_row
 from recorder.store import JOB_FAULTS, Store, Transaction
@@ -88,7 +88,7 @@ class Recording:
         """Commit events, and how many bytes they let pass each way; raise StoreError or SessionBroken."""
         if not events:
             return
-        self.content_bytes += sum(len(event.data) for event in events)
+        self.content_bytes += sum(weight(event) for event in events)
 
         def work(transaction: Transaction) -> None:
             self._bytes_in += bytes_in

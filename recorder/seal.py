@@ -39,7 +39,7 @@ class Signer:
         try:
             self._jwk = JWK.from_json(private_jwk)
             key = self._jwk.get_op_key("sign")
-        except (JWException, ValueError) as error:
+        except (JWException, ValueError, TypeError, RecursionError) as error:
             raise KeySetError(f"not a private JWK: {error}") from error
         if not isinstance(key, Ed25519PrivateKey):
             raise KeySetError("not an Ed25519 private key (kty OKP, crv Ed25519)")

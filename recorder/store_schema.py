@@ -67,14 +67,17 @@ def create_schema(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def schema_of(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
-    """Return (type, name, sql) of everything in the database's schema."""
-    rows = connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master")
-    return {(kind, name, sql) for kind, name, sql in rows}
+def schema_of(connection: sqlite3.Connection) -> set[tuple[str, str, str, str]]:
+    """Return (type, name, table, sql) of everything in the database's schema; raise sqlite3.Error."""
+    try:
+        rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
+        return {(kind, name, table, sql) for kind, name, table, sql in rows}
+    except UnicodeDecodeError as error:  # SQLite's own complaint quotes what is no text any more
+        raise sqlite3.DatabaseError("the schema is damaged") from error
 
 
 @cache
-def expected_schema() -> frozenset[tuple[str, str, str]]:
+def expected_schema() -> frozenset[tuple[str, str, str, str]]:
     """Return what `schema_of` gives for a database of ours."""
     connection = sqlite3.connect(":memory:")
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder.audit import AuditReader, Entry
-from recorder.chunk import ChunkError, ChunkReader
+from recorder.chunk import Chunk, ChunkError, ChunkReader
 from recorder.errors import StoreError, UnknownSession
 from recorder.events import Event, Kind
 from recorder.evidence import open_readonly
@@ -105,12 +105,12 @@ def verify(
 def _check_tables(connection: sqlite3.Connection, report: Report) -> bool:
     """Compare the schema with ours; false means that a table is not ours, so nothing else is asked of it."""
     found, expected = schema_of(connection), expected_schema()
-    for kind, name, _sql in sorted(found - expected):
+    for kind, name, *_rest in sorted(found - expected):
         report.problem("database", f"{kind} {name} is not part of a recording database, or was altered")
     missing = sorted(expected - found)
-    for kind, name, _sql in missing:
+    for kind, name, *_rest in missing:
         report.problem("database", f"{kind} {name} is missing, or was altered")
-    return not any(kind == "table" for kind, _name, _sql in missing)
+    return not any(kind == "table" for kind, *_rest in missing)
 
 
 def _check_whole(connection: sqlite3.Connection, report: Report) -> None:
@@ -198,20 +198,19 @@ def _check_session(
     last: Event | None = None
     try:
         for chunk in read_chunks(connection, name):
-            for event in reader.unpack(chunk):
+            events = reader.unpack(chunk)
+            _check_witnessed(chunk, witness)
+            for event in events:
                 _check_order(last, event, name)
                 summary.apply(event)
                 last = event
                 report.events += 1
             report.chunks += 1
-            digest = witness.checkpoints.get(chunk.seq)
-            if digest is not None and digest != chunk.hash.hex():
-                raise ChunkError(f"chunk {chunk.seq} is not the one that a checkpoint saw")
-            begun = witness.opened.detail.get("first") if witness.opened else None
-            if chunk.seq == 1 and begun is not None and begun != chunk.hash.hex():
-                raise ChunkError("chunk 1 is not the one that the audit chain says the session began with")
-    except (ChunkError, KeyError, TypeError, ValueError) as error:
-        report.problem(where, str(error))
+    except (KeyError, TypeError, ValueError) as error:
+        what = (
+            str(error) if isinstance(error, ChunkError) else f"holds an event that makes no sense: {error!r}"
+        )
+        report.problem(where, what)
         return  # the row is made of the events: with these in doubt there is nothing to compare it with
     if last is None:
         report.problem(where, "has no chunks left")
@@ -221,6 +220,15 @@ def _check_session(
         report.problem(where, f"was cut short: it ends at chunk {reader.seq}, a checkpoint saw chunk {most}")
     _check_seal(report, where, reader, summary, last, witness)
     _check_row(connection, report, where, summary, witness)
+
+
+def _check_witnessed(chunk: Chunk, witness: _Witness) -> None:
+    """Compare a chunk with what the audit chain says of it."""
+    head = chunk.hash.hex()
+    if witness.checkpoints.get(chunk.seq, head) != head:
+        raise ChunkError(f"chunk {chunk.seq} is not the one that a checkpoint saw")
+    if chunk.seq == 1 and witness.opened is not None and witness.opened.detail.get("first") != head:
+        raise ChunkError("chunk 1 is not the one that the audit chain says the session began with")
 
 
 def _check_order(last: Event | None, event: Event, name: str) -> None:

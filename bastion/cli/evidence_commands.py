@@ -144,16 +144,17 @@ def replay(
     on your terminal beyond drawing (clipboard, title, queries) is not played.
     """
     evidence, row = _session(door, config_file, "replay", session)
-    interactive = door.terminal or (sys.stdin.isatty() and sys.stdout.isatty())
-    chosen = speed if speed is not None else (1.0 if interactive else 0.0)
+    terminal = door.terminal or sys.stdout.isatty()
+    chosen = speed if speed is not None else (1.0 if terminal else 0.0)
     begin = int(start) if start is not None and re.fullmatch("[0-9]{1,9}", start) else start
     try:
         player = Player(
-            _checked(evidence, row), speed=chosen, idle_limit_s=idle_limit, start=begin, styled=interactive
+            _checked(evidence, row), speed=chosen, idle_limit_s=idle_limit, start=begin, styled=terminal
         )
     except ValueError as error:  # nan is in no range
         raise click.UsageError(str(error)) from error
-    play(player, raw_terminal=door.terminal, interactive=interactive)
+    keys = door.terminal or (terminal and sys.stdin.isatty())
+    play(player, keys=keys, terminal=terminal, raw=door.terminal)
 
 
 @click.command()

@@ -18,10 +18,14 @@ from collections.abc import Iterator
 from recorder.player import Player
 
 
-def play(player: Player, *, raw_terminal: bool, interactive: bool) -> None:
-    """Draw until the replay ends; `raw_terminal` says that the far terminal is raw already."""
-    keys = interactive
-    with _raw_keys(interactive and not raw_terminal):
+def play(player: Player, *, keys: bool, terminal: bool, raw: bool) -> None:
+    """Draw until the replay ends.
+
+    `keys`: somebody may press some; `terminal`: it draws on one, and not into a file; `raw`: the terminal is at the
+    far end of a channel, and raw already.
+    """
+    drawn_upon = terminal
+    with _raw_keys(keys and not raw):
         try:
             while not player.finished:
                 due_s = player.due()
@@ -37,10 +41,14 @@ def play(player: Player, *, raw_terminal: bool, interactive: bool) -> None:
                         time.sleep(max(0.0, due_s - waited_s))
                 elif due_s:
                     time.sleep(due_s)
-                _draw(player.step())
+                drawn = player.step()
+                drawn_upon |= (
+                    b"\x1b" in drawn
+                )  # it may end on a terminal all the same, as with `ssh bastion replay`
+                _draw(drawn)
         finally:
-            _draw(player.finish() if interactive else b"")
-    if interactive:
+            _draw(player.finish() if drawn_upon else b"")
+    if terminal:
         _draw(b"\r\n")
 
 
