@@ -18,7 +18,7 @@ import msgspec
 class Kind(StrEnum):
     """What an event says; the comment names what `data` and `detail` hold."""
 
-    OPEN = "open"  # detail: the session's header, see recorder.header
+    OPEN = "open"  # detail: the session's header, see recorder.recording.Header
     REQUEST = "request"  # data: the command's bytes or the subsystem; detail: access, type, pty (what terminal), env
     VERDICT = "verdict"  # detail: verdict, rules, reason
     INPUT = "input"  # data: bytes from the bot to the target
@@ -33,13 +33,13 @@ class Kind(StrEnum):
     )
     RESIZE = "resize"  # detail: cols, rows, width_px, height_px
     SIGNAL = "signal"  # detail: name, from the bot to the target
-    EOF = "eof"  # detail: side, "client" or "target"
+    EOF = "eof"  # detail: side, "client" or "target"; `of` "output" when the bot reads no more
     REFUSED = (
         "refused"  # detail: what, reason: a forwarding, agent or environment request that was turned down
     )
     MARKER = "marker"  # detail: label
     EXIT = "exit"  # detail: status, or signal, core, message
-    CLOSE = "close"  # detail: reason, exit_status, exit_signal, bytes_in, bytes_out
+    CLOSE = "close"  # detail: state, reason, bytes_in, bytes_out
 
 
 class EventDecodeError(ValueError):
@@ -79,7 +79,11 @@ def decode_events(body: bytes) -> list[Event]:
 
 def weight(event: Event) -> int:
     """Return about how many bytes the event takes in a recording before compression."""
-    return len(event.data) + 16 + (len(_detail_encoder.encode(event.detail)) if event.detail else 0)
+    try:
+        detail = len(_detail_encoder.encode(event.detail)) if event.detail else 0
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError):
+        detail = 0  # it cannot be written, which whoever writes it will say
+    return len(event.data) + 16 + detail
 
 
 def only(kind: Kind, events: Iterable[Event]) -> Iterator[Event]:

@@ -138,3 +138,13 @@ def build(folder: Path) -> Archive:
     head = asyncio.run(second(store))
     store.close()
     return Archive(path=path, signer=signer, head=head)
+
+
+def where(report: Report) -> set[str]:
+    """Return what a report finds fault with."""
+    return {problem.where for problem in report.problems}
+
+
+def said(report: Report) -> str:
+    """Return a report's problems, one a line."""
+    return "\n".join(f"{problem.where}: {problem.what}" for problem in report.problems)
