@@ -6,16 +6,16 @@ process records the read (law L9) under the name that the certificate proved.
 
 In      a channel, a principal, the command line
 Out     the command's output and exit status
-Holds   PROCESSES commands at once; one pipe buffer each way
+Holds   PROCESSES commands at once, PROCESSES_EACH of one person; one pipe buffer each way
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shlex
 import sys
+from collections import Counter
 
 from bastion.environment import child_environment
 from bastion.inbox import Closed, Data, Eof, Exited
@@ -27,7 +27,11 @@ from bastion.settings import Config
 log = logging.getLogger("bastion.control")
 
 COMMANDS = ("sessions", "show", "replay", "export", "verify")
-PROCESSES = 4
+PROCESSES = 8
+PROCESSES_EACH = 3  # of one person, so that nobody's paused replays keep others out
+BUSY_S = 5.0
+COMMAND_S = 3600.0  # a replay left paused holds old pages of the database back
+PENDING_BYTES = 64 * 1024
 PIECE_BYTES = 64 * 1024
 COMMAND_BYTES = 8 * 1024
 
@@ -37,6 +41,7 @@ class Control:
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(PROCESSES)
+        self._running: Counter[str] = Counter()
 
     async def serve(self, bot: BotEnd, principal: Principal, request: Request, config: Config) -> None:
         """Run one command for a responder, or say why not."""
@@ -51,11 +56,26 @@ class Control:
             refusal = f"no such command; there are: {', '.join(COMMANDS)} (each knows --help)"
         if refusal is not None:
             log.warning("identity=%s control refused: %s", principal.name, refusal)
-            await bot.write(f"bastion: {refusal}\r\n".encode(), error=True)
-            bot.exit(Exited(status=126))
+            await _say(bot, refusal)
             return
-        async with self._free:
-            await _run(bot, principal, request, config, words)
+        if self._running[principal.name] >= PROCESSES_EACH:
+            await _say(bot, f"{principal.name} has {PROCESSES_EACH} commands running already; end one first")
+            return
+        self._running[principal.name] += 1
+        try:
+            async with asyncio.timeout(BUSY_S):
+                await self._free.acquire()
+        except TimeoutError:
+            await _say(bot, "too many people read evidence at the moment; try again in a while")
+        else:
+            try:
+                await _run(bot, principal, request, config, words)
+            finally:
+                self._free.release()
+        finally:
+            self._running[principal.name] -= 1
+            if not self._running[principal.name]:
+                del self._running[principal.name]
 
 
 def _refusal(principal: Principal, request: Request, config: Config) -> str | None:
@@ -64,6 +84,8 @@ def _refusal(principal: Principal, request: Request, config: Config) -> str | No
             "the bastion itself has no shell; use ssh -J BASTION LOGIN@TARGET,"
             " or ssh -s BASTION shell:LOGIN@TARGET, or a control command such as: ssh BASTION sessions"
         )
+    if b"\0" in request.data:
+        return "the command has a NUL byte in it"
     if len(request.data) > COMMAND_BYTES:
         return f"the command is longer than {COMMAND_BYTES} bytes"
     if not principal.groups & config.bastion.responders:
@@ -74,7 +96,7 @@ def _refusal(principal: Principal, request: Request, config: Config) -> str | No
 
 async def _run(bot: BotEnd, principal: Principal, request: Request, config: Config, words: list[str]) -> None:
     pty = request.pty
-    extra = {"COLUMNS": str(pty.cols), "LINES": str(pty.rows), "TERM": pty.term} if pty else {}
+    extra = {"COLUMNS": str(pty.cols), "LINES": str(pty.rows)} if pty else {}
     door = ["--door", f"{principal.name} over SSH from {principal.peer}"]
     if pty is not None:
         door.append("--terminal")
@@ -91,7 +113,7 @@ async def _run(bot: BotEnd, principal: Principal, request: Request, config: Conf
         env=child_environment(BASTION_CONFIG=str(config.source), **extra),
     )
     try:
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(COMMAND_S), asyncio.TaskGroup() as group:
             reader = group.create_task(_feed(bot, process))
             out = group.create_task(_drain(process.stdout, bot, error=False, pty=pty is not None))
             err = group.create_task(_drain(process.stderr, bot, error=True, pty=pty is not None))
@@ -99,9 +121,16 @@ async def _run(bot: BotEnd, principal: Principal, request: Request, config: Conf
             reader.cancel()
         status = await process.wait()
         bot.exit(Exited(status=status if status >= 0 else 255))
+    except TimeoutError:
+        await _say(bot, f"the command was ended after {COMMAND_S:.0f} s", status=255)
     finally:
         if process.returncode is None:
             process.kill()
+
+
+async def _say(bot: BotEnd, text: str, *, status: int = 126) -> None:
+    await bot.write(f"bastion: {text}\r\n".encode(), error=True)
+    bot.exit(Exited(status=status))
 
 
 async def _feed(bot: BotEnd, process: asyncio.subprocess.Process) -> None:
@@ -112,7 +141,10 @@ async def _feed(bot: BotEnd, process: asyncio.subprocess.Process) -> None:
         for item in await bot.inbox.take():
             match item:
                 case Data() if not stdin.is_closing():
-                    stdin.write(item.data)
+                    # Keys that the command does not read are let go of: nothing waits here, so that the
+                    # client's leaving is always seen.
+                    if stdin.transport.get_write_buffer_size() < PENDING_BYTES:
+                        stdin.write(item.data)
                 case Eof():
                     stdin.close()
                 case Closed():
@@ -121,8 +153,6 @@ async def _feed(bot: BotEnd, process: asyncio.subprocess.Process) -> None:
                     return
                 case _:
                     pass
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            await stdin.drain()  # a command that reads no more may still print what is wanted
 
 
 async def _drain(stream: asyncio.StreamReader | None, bot: BotEnd, *, error: bool, pty: bool) -> None:

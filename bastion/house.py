@@ -141,7 +141,6 @@ class House:
                 owner_is_person=any(person.name == principal.owner for person in config.persons),
             ),
         )
-        await recording.open()
         run = run_name(principal.claims, str(principal.login.serial))
         session = Session(
             principal=principal,
@@ -152,12 +151,21 @@ class House:
             config=self.config,
             ended=self._session_ended,
         )
-        self.sessions[session.id] = session
-        self._idle.clear()
         limit_s = principal.identity.session_s
         self._limits[session.id] = asyncio.get_running_loop().call_later(
             limit_s, session.end, f"session ended: it has reached its longest duration of {limit_s} s"
         )
+        self.sessions[session.id] = (
+            session  # before it is opened, so that a shutdown waits for it and seals it
+        )
+        self._idle.clear()
+        try:
+            await recording.open()
+        except RecorderError:
+            self._forget(session)
+            raise
+        if session.ending:
+            raise Refused("this bastion is shutting down; try again in a moment")
         if (reason := self._unwelcome(session)) is not None:
             session.end(reason)  # the configuration changed while the recording was being opened
         log.info(
@@ -166,13 +174,17 @@ class House:
         return session
 
     def _session_ended(self, session: Session, failure: BaseException | None) -> None:
-        self.sessions.pop(session.id, None)
-        self._limits.pop(session.id).cancel()
-        if not self.sessions:
-            self._idle.set()
+        self._forget(session)
         if failure is not None and not session.recording.sealed:
             self.unsealed[session.id] = session
         log.info("session=%s ended", session.id)
+
+    def _forget(self, session: Session) -> None:
+        self.sessions.pop(session.id, None)
+        if (limit := self._limits.pop(session.id, None)) is not None:
+            limit.cancel()
+        if not self.sessions:
+            self._idle.set()
 
     # What people and jobs ask of the bastion itself.
 
@@ -205,7 +217,9 @@ class House:
         await self._control.serve(bot, principal, request, self._current)
 
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
-        """Record that something was asked for and refused outside any session."""
+        """Record that something was asked for and refused outside any session (of strangers, not each time)."""
+        if principal is None and not self._broken.admit(peer, self._clock.now()):
+            return
         try:
             await self._store.audit(
                 "request.refused",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 INBOX_BYTES = 512 * 1024
+ITEM_BYTES = 64  # what an item weighs beside its data
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,21 @@ class Inbox:
         self.resume: Callable[[], None] = lambda: None
 
     def put(self, item: Item) -> None:
-        """Add an item; past INBOX_BYTES the sender is paused."""
+        """Add an item; past INBOX_BYTES the sender is paused, and what cannot be paused is let go of.
+
+        That is: of terminal sizes that follow each other the last is kept, and further signals are dropped.
+        """
+        if isinstance(item, Resize) and self._items and isinstance(self._items[-1], Resize):
+            self._items[-1] = item
+            return
+        if isinstance(item, Signal | Resize | OutputUnwanted) and self._bytes >= 2 * INBOX_BYTES:
+            return
         self._items.append(item)
-        if isinstance(item, Data):
-            self._bytes += len(item.data)
-            if self._bytes >= INBOX_BYTES and not self._paused:
-                self._paused = True
-                self.pause()
-        elif isinstance(item, Closed):
+        self._bytes += ITEM_BYTES + (len(item.data) if isinstance(item, Data) else 0)
+        if self._bytes >= INBOX_BYTES and not self._paused:
+            self._paused = True
+            self.pause()
+        if isinstance(item, Closed):
             self.closed.set()
         self._arrived.set()
 

@@ -13,14 +13,14 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from bastion.errors import BastionError
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Resize, Signal
 from bastion.transfer import ScpTap, Side, Tap, TapEvent, Tapped, TransferError
 from recorder.errors import RecorderError
-from recorder.events import Event, Kind
+from recorder.events import Event, Kind, weight
 from recorder.recording import Recording
 
 
@@ -73,7 +73,7 @@ class Quota:
 
     def apply(self, recording: Recording, events: list[Event]) -> list[Event]:
         """Return the events to record; raise QuotaExceeded."""
-        size = sum(len(event.data) for event in events)
+        size = sum(weight(event) for event in events)
         if recording.content_bytes + size <= self.limit_bytes:
             return events
         if not self.digest_only:
@@ -136,7 +136,7 @@ class Relay:
                     case Data():
                         await self._pass("client", run.data)
                     case Resize():
-                        await self._append([self._event(Kind.RESIZE, cols=run.cols, rows=run.rows)])
+                        await self._append([self._event(Kind.RESIZE, **asdict(run))])
                         self.target.resize(run)
                     case Signal():
                         await self._append([self._event(Kind.SIGNAL, name=run.name)])

@@ -59,6 +59,9 @@ class Request:
             "term": self.pty.term if self.pty else None,
             "cols": self.pty.cols if self.pty else None,
             "rows": self.pty.rows if self.pty else None,
+            "width_px": self.pty.width_px if self.pty else None,
+            "height_px": self.pty.height_px if self.pty else None,
+            "modes": {str(mode): value for mode, value in self.pty.modes.items()} if self.pty else {},
             "env": {
                 name: value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
                 for name, value in self.environment.items()

@@ -15,16 +15,17 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from bastion.errors import Denied, TargetError
+from bastion.errors import Denied, Refused, TargetError
 from bastion.inbox import Exited
-from bastion.principal import Principal
+from bastion.principal import Principal, principal_of
 from bastion.relay import BotEnd, Quota, QuotaExceeded, Relay, TargetEnd
 from bastion.requests import Request
-from bastion.resolve import access_request
+from bastion.resolve import access_request, find_target
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
 from bastion.transfer import ScpTap, SftpTap, Tap, TransferError
 from policies.model import Access, Verdict, VerdictKind
+from policies.model import Request as Question
 from recorder.errors import RecorderError
 from recorder.events import Kind
 from recorder.recording import Recording
@@ -91,6 +92,8 @@ class Session:
         try:
             verdict = await self._decide(channel, request)
             target = await self._way.open(request)
+        except QuotaExceeded as error:
+            self.end(f"session ended: {error.public}")
         except Denied as error:
             self._tasks.start(self._refuse(bot, channel, error.public, STATUS_DENIED, on_close), "refuse")
         except TargetError as error:
@@ -142,11 +145,19 @@ class Session:
     async def _decide(self, channel: int, request: Request) -> Verdict:
         """Ask the policy in force, and record the request with its verdict; raise Denied."""
         access = request.access
+        config = self._config()
         if access is None:
-            verdict = Verdict(kind=VerdictKind.DENY, rules=(), reason="this subsystem is not served here")
+            verdict = _denied("this subsystem is not served here")
         else:
-            config = self._config()
-            verdict = config.policy.decide(access_request(self.principal, self.target, self.login, access))
+            try:
+                verdict = config.policy.decide(self._question(config, access))
+            except Refused as error:
+                verdict = _denied(error.public)
+        quota_bytes = config.recorder.quota_bytes
+        if self.recording.content_bytes >= quota_bytes and verdict.record != "digest-only":
+            raise QuotaExceeded(
+                f"this session has reached the recorder's quota of {quota_bytes} bytes of content"
+            )
         await self.recording.append(
             [
                 self.recording.event(Kind.REQUEST, channel, request.data, **request.detail()),
@@ -162,6 +173,14 @@ class Session:
         if not verdict.allowed:
             raise Denied(self._denial(access, verdict))
         return verdict
+
+    def _question(self, config: Config, access: Access) -> Question:
+        """Return what the policy is asked, by what the configuration says now; raise Refused."""
+        principal = principal_of(self.principal.login, config, self.principal.peer)
+        target = find_target(config, self.target.name)
+        if target is None or self.login not in target.logins:
+            raise Refused(f"{self.login}@{self.target.name} is no longer open")
+        return access_request(principal, target, self.login, access)
 
     def _denial(self, access: Access | None, verdict: Verdict) -> str:
         what = access.value if access is not None else "this subsystem"
@@ -228,3 +247,7 @@ class Session:
             log.error("session=%s recorder failed: %s", self.id, error)
             reason = f"session ended: {error.public}"
             self._tasks.start(self.finish(reason, tell=True, failure=error), f"fail {self.id}")
+
+
+def _denied(reason: str) -> Verdict:
+    return Verdict(kind=VerdictKind.DENY, rules=(), reason=reason)

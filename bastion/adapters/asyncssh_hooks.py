@@ -11,6 +11,12 @@ ServerConnection.reload_config         runs OpenSSH configuration matching in an
 ServerConnection(server_factory)       options carry the factory of server objects, but making options costs
                                        milliseconds, and each jump has a server object of its own. Wanted: a
                                        factory as an argument of the connection.
+ServerConnection._process_channel_open asyncssh bounds neither the number of channels nor how small a packet a peer
+                                       may ask for, and sends a whole window in one step. Wanted: options for both.
+ServerConnection.send_packet           an IGNORE packet goes before each encrypted one, against an attack on CBC ciphers
+                                       (RFC 4251 section 9.3.1); only AEAD ciphers are offered here. Wanted: as OpenSSH.
+ServerConnection._send_deferred_packets what is sent during a key exchange that the peer does not finish is kept without
+                                       bound, and nobody is told. Wanted: `drain()` that waits for it.
 ServerConnection.pause_writing         asyncssh ignores the transport's call, so that what a slow reader does not take
                                        grows without bound. Wanted: `drain()` on a connection.
 ServerConnection.peer                  inside a jump the peer address is empty. Wanted: an option for it.
@@ -35,15 +41,30 @@ from typing import Any, Protocol, cast
 import asyncssh
 from asyncssh.channel import SSHServerChannel
 from asyncssh.connection import SSHServerConnection, SSHServerConnectionOptions
-from asyncssh.constants import MSG_CHANNEL_CLOSE
+from asyncssh.constants import (
+    MSG_CHANNEL_CLOSE,
+    MSG_CHANNEL_OPEN,
+    MSG_CHANNEL_REQUEST,
+    MSG_GLOBAL_REQUEST,
+    MSG_IGNORE,
+)
 from asyncssh.packet import SSHPacket, String
 
 from bastion.certificate import CertificateError, key_line
 
 MAXIMUM_AUTH_TRIES = 12  # of any method, with the client's first `none` and its queries
+MAXIMUM_CHANNELS = 64  # open at once on one connection; a `login@` connection has one
+MAXIMUM_REQUESTS = 64  # waiting on one channel or connection while an earlier one is decided
+MINIMUM_PACKET_BYTES = (
+    1024  # a peer that takes less makes each byte cost a packet, all in one step of the loop
+)
+REKEY_S = 20.0  # how long a key exchange may hold output back
 MAXIMUM_ENVIRONMENT = 64
 MAXIMUM_ENVIRONMENT_BYTES = 4096
 _CLOSED_BY_CLIENT = "closed by client"  # beside asyncssh's own states of a receiving side
+_SIGNALS = frozenset(  # RFC 4254 section 6.10
+    b"ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2".split()
+)
 _WEAK_SIGNATURES = frozenset({b"ssh-rsa", b"ssh-dss"})  # SHA-1: RFC 8332 section 1
 
 
@@ -157,8 +178,25 @@ class ServerChannel(SSHServerChannel[bytes]):
             self._recv_state = "close_pending"
         super().abort()
 
+    def _process_request(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        """Take a request in; they queue up while one is decided, but not without bound."""
+        if len(self._request_queue) >= MAXIMUM_REQUESTS:
+            raise asyncssh.ProtocolError("Too many channel requests at once")
+        super()._process_request(pkttype, pktid, packet)
+
+    def _process_signal_request(self, packet: SSHPacket) -> bool:
+        name = packet.get_string()
+        packet.check_end()
+        if name not in _SIGNALS:
+            return False
+        self._session.signal_received(name.decode("ascii"))
+        return True
+
     # asyncssh looks handlers up in the class, not by name.
-    _packet_handlers = dict(SSHServerChannel._packet_handlers) | {MSG_CHANNEL_CLOSE: _process_close}
+    _packet_handlers = dict(SSHServerChannel._packet_handlers) | {
+        MSG_CHANNEL_CLOSE: _process_close,
+        MSG_CHANNEL_REQUEST: _process_request,
+    }
 
     def _decide(self, kind: str, data: bytes) -> bool:
         if self._session_started:
@@ -187,9 +225,11 @@ class ServerConnection(SSHServerConnection):
         super().__init__(loop, options)
         self._protocol_factory = server_factory
         self.outer = outer
+        self.maximum_channels = MAXIMUM_CHANNELS
         self._auth_tries = 0
         self._room = asyncio.Event()
         self._room.set()
+        self._keys_agreed = asyncio.Event()
 
     @property
     def peer(self) -> str:
@@ -201,8 +241,54 @@ class ServerConnection(SSHServerConnection):
     async def room(self) -> None:
         """Wait until what was written so far has gone far enough for more."""
         await self._room.wait()
+        if self._deferred_packets:
+            await self._end_of_rekey()
         if self.outer is not None:
             await self.outer.room()
+
+    async def _end_of_rekey(self) -> None:
+        """Wait for a key exchange that holds output back; a peer that does not finish it is dropped."""
+        self._keys_agreed.clear()
+        try:
+            async with asyncio.timeout(REKEY_S):
+                await self._keys_agreed.wait()
+        except TimeoutError:
+            self.abort()
+
+    def _send_deferred_packets(self) -> None:
+        super()._send_deferred_packets()
+        self._keys_agreed.set()
+
+    def send_packet(self, pkttype: int, *args: bytes, handler: Any = None) -> None:
+        """Send a packet, without the IGNORE that asyncssh puts before each."""
+        if pkttype != MSG_IGNORE:
+            super().send_packet(pkttype, *args, handler=handler)
+
+    def _process_channel_open(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        """Refuse a channel too many, or one whose packets would be too small, before anything is made for it."""
+        begin = packet._idx
+        packet.get_string()
+        number, _window, packet_bytes = packet.get_uint32(), packet.get_uint32(), packet.get_uint32()
+        packet._idx = begin
+        if packet_bytes < MINIMUM_PACKET_BYTES:
+            reason = f"bastion: packets of fewer than {MINIMUM_PACKET_BYTES} bytes are not served"
+        elif len(self._channels) >= self.maximum_channels:
+            reason = f"bastion: no more than {self.maximum_channels} channels are open at once"
+        else:
+            super()._process_channel_open(pkttype, pktid, packet)
+            return
+        self.send_channel_open_failure(number, asyncssh.OPEN_RESOURCE_SHORTAGE, reason, "en")
+
+    def _process_global_request(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        if len(self._global_request_queue) >= MAXIMUM_REQUESTS:
+            raise asyncssh.ProtocolError("Too many global requests at once")
+        super()._process_global_request(pkttype, pktid, packet)
+
+    # asyncssh looks handlers up in the class, not by name.
+    _packet_handlers = dict(SSHServerConnection._packet_handlers) | {
+        MSG_CHANNEL_OPEN: _process_channel_open,
+        MSG_GLOBAL_REQUEST: _process_global_request,
+    }
 
     def pause_writing(self) -> None:
         self._room.clear()
@@ -212,6 +298,7 @@ class ServerConnection(SSHServerConnection):
 
     def _cleanup(self, exc: Exception | None) -> None:
         self._room.set()
+        self._keys_agreed.set()
         super()._cleanup(exc)
 
     async def reload_config(self) -> None:
@@ -294,6 +381,7 @@ def server_options(host_key: tuple[asyncssh.SSHKey, asyncssh.SSHCertificate], **
         allow_scp=False,
         encoding=None,
         line_editor=False,
+        compression_algs=["none"],  # a packet of a few bytes could unpack to megabytes
         **extra,
     )
 

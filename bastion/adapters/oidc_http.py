@@ -10,6 +10,7 @@ Source  OpenID Connect Discovery 1.0 section 4; RFC 7517 section 5; RFC 9111 sec
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -171,11 +172,25 @@ def check_jwks_uri(uri: str, *, issuer_url: str) -> None:
     # T10: the document may send us to another host, as some large issuers do, but never inwards or in clear.
     host, scheme = _host(uri)
     issuer_is_loopback = _host(issuer_url)[0] in _LOOPBACK
-    if scheme == "https" and (issuer_is_loopback or host not in _LOOPBACK):
+    if scheme == "https" and (issuer_is_loopback or not _is_inward(host)):
         return
     if scheme == "http" and issuer_is_loopback and host in _LOOPBACK:
         return
     raise ValueError(f"its jwks_uri {shown(uri)} must begin with https:// and not lead to loopback")
+
+
+def _is_inward(host: str) -> bool:
+    """Say whether a host is this machine or its link, in any of the spellings that resolvers take."""
+    name = host.rstrip(".").lower()
+    if name in _LOOPBACK or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name.replace(".", "").isdecimal() or name.startswith("0x")  # 127.1, 2130706433, 0x7f000001
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    seen = mapped or address
+    return seen.is_loopback or seen.is_link_local or seen.is_unspecified or seen.is_multicast
 
 
 def _host(url: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ Source  RFC 4254 sections 5 and 6
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
 import asyncssh
@@ -23,6 +24,8 @@ from bastion.adapters.asyncssh_hooks import (
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, OutputUnwanted, Resize, Signal
 from bastion.requests import Pty, Request
 
+EXIT_MESSAGE_CHARS = 1024
+_ENVIRONMENT = re.compile(rb"LANG|TERM|(?:LC|BASTION)_[A-Za-z0-9_]{1,58}")
 Handler = Callable[["BotChannel", Request], Awaitable[bool]]
 
 
@@ -65,10 +68,10 @@ class BotChannel(asyncssh.SSHServerSession[bytes]):
         return True
 
     def environment_offered(self, name: bytes, value: bytes) -> None:
-        text = name.decode("utf-8", "backslashreplace")[:64]
-        allowed = text in ("LANG", "TERM") or text.startswith(("LC_", "BASTION_"))
+        text = name[:MAXIMUM_ENVIRONMENT].decode("utf-8", "backslashreplace")
+        allowed = _ENVIRONMENT.fullmatch(name) is not None
         fits = len(value) <= MAXIMUM_ENVIRONMENT_BYTES and len(self._environment) < MAXIMUM_ENVIRONMENT
-        if allowed and fits and name.isascii() and b"\0" not in value:
+        if allowed and fits and b"\0" not in value:
             self._environment[text] = value.decode("utf-8", "surrogateescape")
         elif len(self._environment_refused) < MAXIMUM_ENVIRONMENT:
             self._environment_refused.append(text)
@@ -175,7 +178,7 @@ class TargetChannel(asyncssh.SSHClientSession[bytes]):
         self._exited = Exited(status=status)
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        self._exited = Exited(signal=signal, core=core_dumped, message=msg)
+        self._exited = Exited(signal=signal[:64], core=core_dumped, message=msg[:EXIT_MESSAGE_CHARS])
 
     def pause_writing(self) -> None:
         self._room.clear()

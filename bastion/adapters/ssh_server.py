@@ -23,6 +23,7 @@ from bastion.inbox import Exited
 from bastion.principal import Principal
 from bastion.relay import BotEnd
 from bastion.requests import Request, parse_direct
+from bastion.session import Session
 from recorder.errors import RecorderError
 
 LOGIN_USER = "login"
@@ -36,6 +37,7 @@ class OuterServer(Door):
         super().__init__(house)
         self._plain_key: bytes | None = None
         self._asked = False
+        self._direct_sessions: set[Session] = set()
 
     # Login.
 
@@ -73,9 +75,12 @@ class OuterServer(Door):
 
     def auth_completed(self) -> None:
         if self.login is None:  # anybody with a key gets this far: long enough for one request, no longer
+            self.connection.maximum_channels = 1
             asyncio.get_running_loop().call_later(LOGIN_CONNECTION_S, self.connection.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        for session in list(self._direct_sessions):
+            self._house.start(session.finish(why_lost(exc)), "finish")
         if exc is not None and not is_goodbye(exc):
             self._house.start(
                 self._house.note_broken(self.connection.peer, "connection.broken", why_lost(exc)), "note"
@@ -124,7 +129,7 @@ class OuterServer(Door):
             self._house.start(self._house.control(bot, principal, request), "control")
             return True
         except (BastionError, CertificateError) as error:
-            await self._house.note_refused(self.who(), self.connection.peer, request.kind, str(error))
+            self.refuse(request.kind, str(error))
             self._house.start(_say_and_exit(bot, str(getattr(error, "public", error))), "refuse")
             return True
         except RecorderError as error:
@@ -149,6 +154,10 @@ class OuterServer(Door):
         request: Request,
     ) -> bool:
         session = await self._house.open_session(principal, target, login)
+        self._direct_sessions.add(session)
+        session.on_end = lambda: self._direct_sessions.discard(session)
+        if self.connection.is_closed():
+            await session.finish(why_lost(None))
         within = Request(
             kind="subsystem",
             data=kind.encode(),

@@ -54,3 +54,15 @@ def test_t10_an_issuer_that_is_not_local_cannot_send_us_inwards():
     for inwards in ("http://127.0.0.1/keys", "https://localhost/keys", "https://[::1]/keys"):
         with pytest.raises(ValueError, match="loopback"):
             check_jwks_uri(inwards, issuer_url=outside)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.2", "127.1", "localhost.", "LOCALHOST", "x.localhost", "[::ffff:127.0.0.1]", "[::1]",
+        "169.254.169.254", "0.0.0.0", "2130706433", "0x7f000001", "[fe80::1]",
+    ],
+)  # fmt: skip
+def test_t10_a_public_issuer_cannot_send_us_inwards(host: str) -> None:
+    with pytest.raises(ValueError, match="loopback"):
+        check_jwks_uri(f"https://{host}/jwks", issuer_url="https://issuer.example")

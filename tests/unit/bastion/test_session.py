@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from bastion.errors import Unreachable
+from bastion.identity import Identity
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Resize
 from bastion.principal import Principal
 from bastion.requests import Request
@@ -99,8 +100,13 @@ class Scene:
         self.road = Road(self.far)
         self.store = store
         self.ended = asyncio.Event()
-        config = SimpleNamespace(
-            policy=Policy(rules=rules), recorder=SimpleNamespace(quota_bytes=quota_bytes)
+        target = SimpleNamespace(name="web-1", labels={}, logins=("deploy",))
+        self.config = SimpleNamespace(
+            policy=Policy(rules=rules),
+            recorder=SimpleNamespace(quota_bytes=quota_bytes),
+            identities=(IDENTITY,),
+            persons=(),
+            targets=(target,),
         )
         header = Header(
             id="01JD0000000000000000000001",
@@ -113,14 +119,15 @@ class Scene:
             certificate={},
             peer="192.0.2.1",
         )
-        principal = SimpleNamespace(name="orders-deployer", groups=frozenset({"ci"}), owner="dana")
+        certified = SimpleNamespace(identity="orders-deployer", groups=("ci",))
+        principal = SimpleNamespace(name="orders-deployer", login=certified, peer="192.0.2.1", owner="dana")
         self.session = Session(
             principal=cast(Principal, principal),
-            target=cast(Target, SimpleNamespace(name="web-1", labels={})),
+            target=cast(Target, target),
             login="deploy",
             recording=Recording(store, header),
             way=self.road,
-            config=lambda: cast(Config, config),
+            config=lambda: cast(Config, self.config),
             ended=lambda _session, _failure: self.ended.set(),
         )
 
@@ -144,6 +151,15 @@ class Scene:
         return events
 
 
+IDENTITY = Identity(
+    name="orders-deployer",
+    owner="dana",
+    issuer="ci",
+    match={"repository_id": "1"},
+    groups=(),
+    lifetime_s=600,
+    session_s=600,
+)
 ALLOW = Rule(id="may", verdict=VerdictKind.ALLOW, when=When(access=frozenset({Access.EXEC})))
 LENIENT = Rule(id="bulk", verdict=VerdictKind.ALLOW, when=When(), past_quota="digest-only")
 EXEC = Request(kind="exec", data=b"run")
@@ -205,25 +221,25 @@ async def test_a_target_that_cannot_be_reached_is_told_on_stderr_with_255(store:
 
 
 async def test_past_the_quota_the_session_ends_and_says_so(store: Store) -> None:
-    scene = Scene(store, (ALLOW,), 100)
+    scene = Scene(store, (ALLOW,), 2000)
     await scene.ask(EXEC)
-    scene.far.inbox.put(Data(b"x" * 200))
+    scene.far.inbox.put(Data(b"x" * 4000))
     await scene.over()
     assert scene.bot.out == b""
-    assert b"quota of 100 bytes" in scene.bot.err
+    assert b"quota of 2000 bytes" in scene.bot.err
     assert scene.far.aborted
 
 
 async def test_past_the_quota_a_rule_may_let_it_go_on_by_length_and_digest(store: Store) -> None:
-    scene = Scene(store, (LENIENT,), 100)
+    scene = Scene(store, (LENIENT,), 2000)
     await scene.ask(EXEC)
-    scene.far.inbox.put(Data(b"x" * 200))
+    scene.far.inbox.put(Data(b"x" * 4000))
     scene.far.inbox.put(Exited(status=0))
     scene.far.inbox.put(Closed())
     await scene.bot_ended()
-    assert scene.bot.out == b"x" * 200
+    assert scene.bot.out == b"x" * 4000
     digests = [event.detail for event in scene.recorded() if event.kind is Kind.DIGEST]
-    assert digests[-1]["length"] == 200
+    assert digests[-1]["length"] == 4000
     assert digests[-1]["stream"] == "output"
 
 
@@ -272,3 +288,32 @@ async def test_t27_a_bot_that_vanishes_ends_what_it_ran(store: Store) -> None:
         while not scene.far.aborted:
             await asyncio.sleep(0.005)
     assert scene.far.got == b"half"
+
+
+async def test_a_reload_reaches_the_next_request_of_a_live_session(store: Store) -> None:
+    scene = Scene(store, (ALLOW,), 1 << 20)
+    await scene.ask(EXEC)
+    scene.far.inbox.put(Exited(status=0))
+    scene.far.inbox.put(Closed())
+    await scene.bot_ended()
+    scene.config.targets = (SimpleNamespace(name="web-1", labels={}, logins=("someone-else",)),)
+    later = Bot()
+    assert await scene.session.handle(later, EXEC)
+    async with asyncio.timeout(10):
+        while later.ended is None:
+            await asyncio.sleep(0.005)
+    assert later.ended == Exited(status=126)
+    assert b"deploy@web-1 is no longer open" in later.err
+
+
+async def test_denied_requests_count_into_the_quota_too(store: Store) -> None:
+    scene = Scene(store, (), 50_000)
+    await scene.session.recording.open()
+    for _request in range(10):
+        bot = Bot()
+        if not await scene.session.handle(bot, Request(kind="exec", data=b"x" * 20_000)):
+            break
+        await asyncio.sleep(0.02)
+    await scene.over()
+    assert b"quota" in bot.err or scene.session.ending
+    assert sum(len(event.data) for event in scene.recorded()) < 100_000
