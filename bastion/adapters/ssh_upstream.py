@@ -9,6 +9,7 @@ Source  RFC 4252 to 4254; OpenSSH PROTOCOL.certkeys (source-address)
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,14 @@ from bastion.settings import Target
 CONNECT_S = 10.0
 LOGIN_S = 20.0
 KEEPALIVE_S = 30
+HOST_KEY_ALGORITHMS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
 
 
 class SshWay:
@@ -115,6 +124,7 @@ class SshWay:
                     config=None,
                     username=self._login,
                     known_hosts=self._known_hosts(),
+                    server_host_key_algs=self._host_key_algorithms(),
                     client_keys=self._client_keys(sock.getsockname()[0], pty),
                     agent_path=None,
                     agent_forwarding=False,
@@ -147,6 +157,22 @@ class SshWay:
             return ([asyncssh.import_public_key(self._target.host_key)], [], [])
         assert self._target.host_ca is not None  # noqa: S101 - the configuration has one of the two
         return ([], [asyncssh.import_public_key(self._target.host_ca)], [])
+
+    def _host_key_algorithms(self) -> list[str]:
+        """Return the algorithms of the key we know first, and the others after it.
+
+        A host that has no such key shows another one, which is refused as such: without the others the handshake
+        would fail before anybody could say why.
+        """
+        if self._target.host_key is None:
+            return [*(f"{name}-cert-v01@openssh.com" for name in HOST_KEY_ALGORITHMS), *HOST_KEY_ALGORITHMS]
+        kind = self._target.host_key.split()[0]
+        known = [
+            name
+            for name in HOST_KEY_ALGORITHMS
+            if name == kind or (kind, name[:8]) == ("ssh-rsa", "rsa-sha2")
+        ]
+        return [*known, *(name for name in HOST_KEY_ALGORITHMS if name not in known)]
 
     def _client_keys(self, source_address: str, pty: bool) -> list[Any]:
         """Return the operator's key, or a key and certificate that exist for this connection only."""
@@ -196,6 +222,8 @@ async def _connect_socket(host: str, port: int) -> socket.socket:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio's own text has the address in it
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
