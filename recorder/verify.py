@@ -88,9 +88,14 @@ def verify(
         known = [row[0] for row in connection.execute("SELECT id FROM sessions ORDER BY id")]
         if session is None:
             _check_presence(connection, report, witnesses, known)
-        elif session not in known and session not in witnesses:
-            raise UnknownSession(f"there is no session {session}; `bastion sessions` lists those there are")
-        chosen = known if session is None else [session]
+        elif session not in known:
+            opened = witnesses.get(session, _Witness()).opened
+            if opened is None:
+                raise UnknownSession(
+                    f"there is no session {session}; `bastion sessions` lists those there are"
+                )
+            _tell_gone(report, session, opened)
+        chosen = [name for name in known if session in (None, name)]
         for done, name in enumerate(chosen):
             progress(done, len(chosen))
             _check_session(connection, keys, report, name, witnesses.get(name, _Witness()))
@@ -164,18 +169,20 @@ def _check_presence(
     there = set(known)
     for name, witness in witnesses.items():
         if witness.opened is not None and name not in there:
-            detail = witness.opened.detail
-            report.problem(
-                f"session {name}",
-                f"is gone: audit entry {witness.opened.seq} says that {detail.get('identity')} opened it"
-                f" on {detail.get('target')}",
-            )
+            _tell_gone(report, name, witness.opened)
     orphans = connection.execute(
         "SELECT DISTINCT session FROM chunks"
         " WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = chunks.session)"
     )
     for (name,) in orphans:
         report.problem(f"session {name}", "has chunks, but its row is gone")
+
+
+def _tell_gone(report: Report, name: str, opened: Entry) -> None:
+    who, where = opened.detail.get("identity"), opened.detail.get("target")
+    report.problem(
+        f"session {name}", f"is gone: audit entry {opened.seq} says that {who} opened it on {where}"
+    )
 
 
 def _check_session(
@@ -271,11 +278,7 @@ def _check_row(
 ) -> None:
     cursor = connection.execute("SELECT * FROM sessions WHERE id = ?", (summary.id,))
     columns = [column[0] for column in cursor.description]
-    row = cursor.fetchone()
-    if row is None:
-        report.problem(where, "its row is gone")
-        return
-    found: dict[str, Any] = dict(zip(columns, row, strict=True))
+    found: dict[str, Any] = dict(zip(columns, cursor.fetchone(), strict=True))
     expected = {**summary.row(), "seal": witness.sealed.seq if witness.sealed else None}
     for column in sorted(found.keys() | expected.keys()):
         if repr(found.get(column)) != repr(expected.get(column)):  # 7 is not 7.0

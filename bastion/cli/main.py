@@ -15,6 +15,7 @@ from bastion.cli import evidence_commands, operator_commands
 from bastion.cli.door import Door
 from bastion.errors import BastionError
 from recorder.errors import RecorderError
+from recorder.terminal import plain
 
 READERS = frozenset(command.name for command in evidence_commands.COMMANDS)
 
@@ -58,7 +59,7 @@ def main() -> None:
         sys.exit(130)
     except (BastionError, RecorderError) as error:
         for line in str(error).splitlines():
-            click.echo(f"bastion: {line}", err=True)
+            click.echo(f"bastion: {plain(line)}", err=True)
         sys.exit(2)
     except OSError as error:  # no room for the output, or nobody to read it
         with contextlib.suppress(OSError):
