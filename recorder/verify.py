@@ -24,6 +24,8 @@ from recorder.seal import KeySet
 from recorder.store_schema import expected_schema, schema_of
 from recorder.summary import State, Summary
 
+SHOWN_CHARS = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -80,12 +82,21 @@ def verify(
     connection = open_readonly(path, live=live)
     try:
         connection.execute("BEGIN")
+        journal = path.with_name(path.name + "-journal")
+        if not live and journal.exists() and journal.stat().st_size:
+            report.problem(
+                "database",
+                f"{journal.name} lies beside it: readers that obey it see other content than was checked;"
+                " copy a database whole (docs/getting-started.md, Backup)",
+            )
         if not _check_tables(connection, report):
             return report
         if session is None:
             _check_whole(connection, report)
         witnesses = _check_audit(connection, keys, report, head)
         known = [row[0] for row in connection.execute("SELECT id FROM sessions ORDER BY id")]
+        if not report.entries:
+            report.problem("audit", "the chain is empty: even a new database has an entry")
         if session is None:
             _check_presence(connection, report, witnesses, known)
         elif session not in known:
@@ -110,9 +121,9 @@ def verify(
 def _check_tables(connection: sqlite3.Connection, report: Report) -> bool:
     """Compare the schema with ours; false means that a table is not ours, so nothing else is asked of it."""
     found, expected = schema_of(connection), expected_schema()
-    for kind, name, *_rest in sorted(found - expected):
+    for kind, name, *_rest in sorted(found - expected, key=repr):
         report.problem("database", f"{kind} {name} is not part of a recording database, or was altered")
-    missing = sorted(expected - found)
+    missing = sorted(expected - found, key=repr)
     for kind, name, *_rest in missing:
         report.problem("database", f"{kind} {name} is missing, or was altered")
     return not any(kind == "table" for kind, *_rest in missing)
@@ -281,12 +292,19 @@ def _check_row(
     found: dict[str, Any] = dict(zip(columns, cursor.fetchone(), strict=True))
     expected = {**summary.row(), "seal": witness.sealed.seq if witness.sealed else None}
     for column in sorted(found.keys() | expected.keys()):
-        if repr(found.get(column)) != repr(expected.get(column)):  # 7 is not 7.0
+        was, is_ = expected.get(column), found.get(column)
+        if type(was) is not type(is_) or was != is_:  # 7 is not 7.0
             report.problem(
                 where,
-                f"was altered: its row says {column} {found.get(column)!r},"
-                f" but its recording says {expected.get(column)!r}",
+                f"was altered: its row says {column} {_short(is_)}, but its recording says {_short(was)}",
             )
+
+
+def _short(value: object) -> str:
+    """Return a value for a message, however long it is."""
+    if isinstance(value, str | bytes) and len(value) > SHOWN_CHARS:
+        return f"{value[:SHOWN_CHARS]!r}… ({len(value)} long)"
+    return repr(value)
 
 
 def parse_head(text: str) -> tuple[int, str]:
