@@ -25,6 +25,9 @@ from recorder.rows import read_chunks
 from recorder.seal import KeySet
 from recorder.store import BUSY_MS
 from recorder.store_schema import check_ours, schema_of
+from recorder.terminal import plain
+
+NAME_CHARS = 64  # of what was asked for, in an error
 
 State = Literal["active", "closed", "interrupted", "damaged"]
 At = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000_000)]  # to the end of the year 9999
@@ -156,10 +159,11 @@ class Evidence:
     def session(self, prefix: str) -> SessionRow:
         """Return the session whose id is, or alone begins with, this text; raise UnknownSession."""
         rows = self._rows("substr(s.id, 1, length(?)) = upper(?)", [prefix, prefix]) if prefix else []
+        name = plain(prefix[:NAME_CHARS])
         if not rows:
-            raise UnknownSession(f"there is no session {prefix}; `bastion sessions` lists those there are")
+            raise UnknownSession(f"there is no session {name}; `bastion sessions` lists those there are")
         if len(rows) > 1:
-            raise UnknownSession(f"{len(rows)} sessions begin with {prefix}; give more of the id")
+            raise UnknownSession(f"{len(rows)} sessions begin with {name}; give more of the id")
         return rows[0]
 
     def events(self, session: str) -> Iterator[Event]:

@@ -23,7 +23,7 @@ RUN_CHARS = 40
 
 
 def session_object(row: SessionRow) -> dict[str, Any]:
-    """Return one session as `sessions --json` prints it."""
+    """Return one session as `sessions --json` prints it: these fields, which others rely on."""
     return {
         "id": row.id,
         "state": row.state,
@@ -35,8 +35,6 @@ def session_object(row: SessionRow) -> dict[str, Any]:
         "started_at": iso(row.started_us),
         "ended_at": iso(row.ended_us),
         "exit_status": row.exit_status,
-        "exit_signal": row.exit_signal,
-        "end_reason": row.end_reason,
         "bytes_in": row.bytes_in,
         "bytes_out": row.bytes_out,
         "claims": dict(row.claims),
@@ -69,7 +67,12 @@ def session_table(rows: list[SessionRow]) -> str:
 
 def header(row: SessionRow) -> dict[str, Any]:
     """Return what an export says of the session as a whole."""
-    return {**session_object(row), "started_us": row.started_us}
+    return {**whole_object(row), "started_us": row.started_us}
+
+
+def whole_object(row: SessionRow) -> dict[str, Any]:
+    """Return all that is known of a session without its events."""
+    return {**session_object(row), "exit_signal": row.exit_signal, "end_reason": row.end_reason}
 
 
 def session_details(row: SessionRow, events: Iterable[Event]) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def session_details(row: SessionRow, events: Iterable[Event]) -> dict[str, Any]:
             told.append({"at_s": at, "channel": event.channel, "event": "notice", "text": text})
         elif event.kind is Kind.FILE and event.detail.get("op") not in ("progress", "open", "list"):
             files.append({"at_s": at, "channel": event.channel, **event.detail})
-    shown = session_object(row)
+    shown = whole_object(row)
     return {**shown, "peer": peer, "certificate": certificate, "events": told, "files": files}
 
 
@@ -120,7 +123,7 @@ def details_text(shown: dict[str, Any]) -> str:
 
 def event_lines(row: SessionRow, events: Iterable[Event]) -> Iterator[bytes]:
     """Yield an exact export: a line with the session, then a line for each event (data as UTF-8 or base64)."""
-    yield json.dumps({"session": session_object(row)}).encode() + b"\n"
+    yield json.dumps({"session": whole_object(row)}).encode() + b"\n"
     for event in events:
         line: dict[str, Any] = {"at_us": event.at_us, "kind": event.kind.value, "channel": event.channel}
         if event.data:

@@ -65,7 +65,7 @@ def ids(world: World, *words: str) -> list[str]:
 
 def test_a_session_is_listed_with_the_fields_that_are_promised(told: dict[str, Any]) -> None:
     row = told["evil"]
-    assert set(row) >= LISTED
+    assert set(row) == LISTED
     assert (row["state"], row["identity"], row["owner"], row["target"], row["access"]) == (
         "closed",
         "orders-deployer",
@@ -288,37 +288,26 @@ def one_line(done: subprocess.CompletedProcess[bytes], *texts: str) -> None:
     ("words", "text"),
     [
         ("show 01NOSUCHSESSION", "there is no session 01NOSUCHSESSION"),
-        ("show ''", "there is no session"),
         ("show ../../../etc/passwd", "there is no session ../../../etc/passwd"),
         ("replay 0", "sessions begin with 0"),
-        ("replay", "Missing argument 'ID'"),
-        ("export 01NOSUCHSESSION", "there is no session"),
         ("export {id} --format gif", "'gif' is not one of"),
         ("export {id} --output /nowhere/at/all", "/nowhere/at/all: cannot be written"),
         ("export {id} --output {folder}", "is a directory"),
         ("replay {id} --speed nan", "speed"),
-        ("replay {id} --speed -1", "speed"),
         ("replay {id} --idle-limit nan", "idle"),
         ("sessions --since tomorrow", "--since tomorrow: expected 90m"),
         ("sessions --claim run_id", "--claim run_id: expected KEY=VALUE"),
-        ("sessions --state odd", "'odd' is not one of"),
-        ("sessions --limit 0", "limit"),
         ("sessions --config /nowhere.toml", "/nowhere.toml"),
         ("sessions --nonsense", "nonsense"),
         ("verify", "say which: a session's ID, or --all"),
-        ("verify {id} --all", "say which: a session's ID, or --all"),
-        ("verify 01NOSUCHSESSION", "there is no session"),
         ("verify 01ARZ3NDEKTSV4RRFFQ69G5FAV", "there is no session 01ARZ3NDEKTSV4RRFFQ69G5FAV"),
-        ("verify --all --head 7", "expected SEQ:HASH"),
         ("verify --all --database /nowhere.sqlite", "/nowhere.sqlite: there is no such file"),
         ("verify --all --database {folder}", "{folder}: is not a file"),
         ("verify --all --database {config}", "{config}: not a recording database"),
-        ("verify --all --database /dev/null", "/dev/null: is not a file"),
         ("verify --all --database {empty}", "{empty}: not a recording database"),
         ("verify --all --database {foreign}", "{foreign}: not a recording database"),
         ("verify --all --keys /nowhere.jwks", "/nowhere.jwks: cannot be read"),
         ("verify --all --keys {config}", "{config}: not a JWK Set"),
-        ("verify --all --keys {empty}", "{empty}: not a JWK Set"),
         ("nonsense", "No such command 'nonsense'"),
     ],
 )
@@ -360,7 +349,7 @@ def test_before_the_first_start_there_is_nothing_to_read(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "words", ["sessions", "sessions --json", "show {id}", "export {id} --format json", "verify --all"]
+    "words", ["sessions --json", "export {id} --format json", "verify --all"]
 )
 def test_a_reader_who_has_seen_enough_is_left_in_peace(
     world: World, told: dict[str, Any], words: str
@@ -374,7 +363,7 @@ def test_a_reader_who_has_seen_enough_is_left_in_peace(
 
 
 def test_no_room_for_the_output_is_one_line(world: World, told: dict[str, Any]) -> None:
-    for words in (["sessions"], ["export", told["evil"]["id"]], ["replay", told["evil"]["id"]]):
+    for words in (["sessions"], ["export", told["evil"]["id"]]):
         with Path("/dev/full").open("wb") as full:
             done = subprocess.run(
                 [sys.executable, "-m", "bastion", *words],
