@@ -14,6 +14,7 @@ import hashlib
 import logging
 import os
 import signal
+import socket
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -227,7 +228,10 @@ class Bastion:
                     self._connection, address.host, address.port, backlog=256, reuse_address=True
                 )
             except OSError as error:
-                raise ServeError(f"cannot listen on {address}: {error.strerror or error}") from error
+                # asyncio wraps the system's own words in a sentence that says the address once more
+                plain = error.errno is None or isinstance(error, socket.gaierror)
+                reason = error.strerror or error if plain else os.strerror(error.errno or 0)
+                raise ServeError(f"cannot listen on {address}: {reason}") from error
             self._servers.append(server)
             for sock in server.sockets:
                 host, port = sock.getsockname()[:2]

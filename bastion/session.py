@@ -133,12 +133,14 @@ class Session:
                 pass  # a bot that does not read is not waited for
             for bot in list(self._bots.values()):
                 bot.close()
+        told = list(self._bots.values()) if tell else []
         self._way.close()
         await self._tasks.cancel()
         try:
             await self.recording.close(reason)
         except RecorderError as error:
             failure = failure or error
+        await _closed(told)
         self._ended(self, failure)
         self.on_end()
 
@@ -251,3 +253,16 @@ class Session:
 
 def _denied(reason: str) -> Verdict:
     return Verdict(kind=VerdictKind.DENY, rules=(), reason=reason)
+
+
+async def _closed(bots: list[BotEnd]) -> None:
+    """Wait a little until each bot has closed its channel in turn: OpenSSH does so once it has shown what came on it.
+
+    A disconnect that reaches it before that makes it exit at once, and what it was told is never seen.
+    """
+    try:
+        async with asyncio.timeout(TELL_S):
+            for bot in bots:
+                await bot.inbox.closed.wait()
+    except TimeoutError:
+        pass

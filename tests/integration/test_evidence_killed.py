@@ -17,7 +17,7 @@ from recorder.evidence import Evidence, Filter, SessionRow
 from tests.integration.conftest import World
 
 KILLS = 8
-ENDLESS = "while :; do head -c 49152 /dev/urandom | base64; done"
+ENDLESS = "while head -c 49152 /dev/urandom | base64; do :; done"  # ends when nobody is there to read
 PAYLOAD_BYTES = 48 << 20
 
 
