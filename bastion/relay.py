@@ -196,14 +196,17 @@ class Relay:
             self._spoke.set()
 
     async def _let_go(self, side: Side, tapped: Tapped) -> None:
+        """Record and let go; with nothing to release, a side that is full must not hold back what comes from it."""
         events, forward, release = self._events(tapped), tapped.forward, tapped.release
         if side == "client":
             await self._append(events, bytes_in=len(forward), bytes_out=len(release))
-            await self.bot.write(release)
+            if release:
+                await self.bot.write(release)
             await self.target.write(forward)
         else:
             await self._append(events, bytes_in=len(release), bytes_out=len(forward))
-            await self.target.write(release)
+            if release:
+                await self.target.write(release)
             await self.bot.write(forward)
 
     async def _tapped(self, tap: Tap, side: Side, data: bytes) -> Tapped:

@@ -152,7 +152,7 @@ async def test_a_signal_reaches_the_target_even_after_the_end_of_input(world: Wo
     since = Since(world)
     log_before = world.stage.host.log.stat().st_size
     async with asyncio.timeout(30), at_the_target(world) as connection:
-        command = "trap 'echo caught; exit 9' USR1; echo ready; read x; while sleep 0.05; do :; done"
+        command = "trap 'echo caught; exit 9' USR1; echo ready; read x; while echo; do sleep 0.05; done"
         process = await connection.create_process(command)
         process.stdin.write_eof()
         assert await process.stdout.readline() == "ready\n"
