@@ -55,9 +55,7 @@ from bastion.certificate import CertificateError, key_line
 MAXIMUM_AUTH_TRIES = 12  # of any method, with the client's first `none` and its queries
 MAXIMUM_CHANNELS = 64  # open at once on one connection; a `login@` connection has one
 MAXIMUM_REQUESTS = 64  # waiting on one channel or connection while an earlier one is decided
-MINIMUM_PACKET_BYTES = (
-    1024  # a peer that takes less makes each byte cost a packet, all in one step of the loop
-)
+MINIMUM_PACKET_BYTES = 1024  # a peer that takes less makes many packets of few bytes in one step
 REKEY_S = 20.0  # how long a key exchange may hold output back
 MAXIMUM_ENVIRONMENT = 64
 MAXIMUM_ENVIRONMENT_BYTES = 4096
