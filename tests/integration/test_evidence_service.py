@@ -31,7 +31,8 @@ class Master:
         self._world = world
         self._options = ("-o", f"ControlPath={world.job}/%C", "-J", "bastion", f"{world.login}@web-1")
         self.program = world.start("ssh", "-F", "ssh_config", "-M", "-N", *self._options)
-        world.until(lambda: self.run("true").returncode == 0)
+        check = ("ssh", "-F", "ssh_config", "-O", "check", *self._options)
+        world.until(lambda: world.run(*check).returncode == 0)
 
     def run(self, command: str) -> subprocess.CompletedProcess[bytes]:
         return self._world.run("ssh", "-F", "ssh_config", "-o", "ControlMaster=no", *self._options, command)
