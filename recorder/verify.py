@@ -289,7 +289,11 @@ def _check_row(
 ) -> None:
     cursor = connection.execute("SELECT * FROM sessions WHERE id = ?", (summary.id,))
     columns = [column[0] for column in cursor.description]
-    found: dict[str, Any] = dict(zip(columns, cursor.fetchone(), strict=True))
+    row = cursor.fetchone()
+    if row is None:  # it was listed, so an index lies
+        report.problem(where, "its row is not found by its id: the file is damaged")
+        return
+    found: dict[str, Any] = dict(zip(columns, row, strict=True))
     expected = {**summary.row(), "seal": witness.sealed.seq if witness.sealed else None}
     for column in sorted(found.keys() | expected.keys()):
         was, is_ = expected.get(column), found.get(column)
