@@ -3,8 +3,9 @@
 Three kinds are made here: a bot's or person's (by login-ca, trusted by nobody but the bastion), the one that opens
 a target for one session (by user-ca), and host certificates (by host-ca). One kind is checked: the first.
 
-A bot's certificate carries a critical option of our own. An sshd that was told to trust login-ca by mistake does
-not know the option and so must refuse the certificate (PROTOCOL.certkeys, "Critical options").
+A bot's certificate forces a command that only says that it is for the bastion. An sshd that was told to trust
+login-ca by mistake runs that and nothing else (PROTOCOL.certkeys, "Critical options"); the bastion, for which it is
+meant, demands the option and does not obey it.
 
 In      an OpenSSH certificate as its binary blob; what a new one is to say
 Out     Login values; certificate lines as `ssh-keygen -L` reads them
@@ -35,14 +36,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 CLAIMS_EXTENSION = b"claims@bastion"
-BASTION_ONLY_OPTION = b"bastion-only@bastion"
+FORCED_COMMAND_OPTION = b"force-command"
+BASTION_ONLY_COMMAND = b"echo this certificate is for the bastion alone >&2; exit 126"
 SKEW_S = 30
 MINIMUM_RSA_BITS = 3072
 MAXIMUM_RSA_BITS = 16384  # OpenSSL verifies with none that is larger
 LONGEST_S = 24 * 3600  # of a login certificate: no identity's lifetime is longer, and no token's
 UPSTREAM_S = 60
 _TYPE_BYTES = 64  # RFC 4251 section 6
-_LOGIN_OPTIONS = frozenset({BASTION_ONLY_OPTION, b"source-address"})
+_LOGIN_OPTIONS = frozenset({FORCED_COMMAND_OPTION, b"source-address"})
 _SOUND_TYPES = frozenset(
     {
         b"ssh-ed25519",
@@ -132,7 +134,7 @@ def issue_login(
         .valid_principals([identity.encode()])
         .valid_after(int(now) - SKEW_S)
         .valid_before(valid_before)
-        .add_critical_option(BASTION_ONLY_OPTION, b"")
+        .add_critical_option(FORCED_COMMAND_OPTION, BASTION_ONLY_COMMAND)
         .add_extension(CLAIMS_EXTENSION, evidence.encode())
         .sign(ca)
     )
@@ -260,7 +262,7 @@ def _read(certificate: SSHCertificate) -> Login:
     if unknown:
         name = sorted(unknown)[0].decode("ascii", "backslashreplace")
         raise CertificateError(f"the certificate has a critical option that is not known: {name[:64]!r}")
-    if BASTION_ONLY_OPTION not in certificate.critical_options:
+    if certificate.critical_options.get(FORCED_COMMAND_OPTION) != BASTION_ONLY_COMMAND:
         raise CertificateError("this certificate was not made for a login at the bastion")
     principals = certificate.valid_principals
     if len(principals) != 1:

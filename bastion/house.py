@@ -75,7 +75,7 @@ class House:
         self._ways = ways
         self._host_options = host_options
         self._tasks = Tasks()
-        self._broken = Throttle(burst=20, per_s=0.2)
+        self._broken = Throttle(burst=200, per_s=0.2)
         self._limits: dict[str, asyncio.TimerHandle] = {}
         self.sessions: dict[str, Session] = {}
         self._idle = asyncio.Event()

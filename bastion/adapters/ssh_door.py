@@ -129,12 +129,15 @@ class Door(asyncssh.SSHServer):
         self.refuse(what, reason)
         return asyncssh.ChannelOpenError(PROHIBITED, f"bastion: {reason}")
 
-    def may_refuse(self) -> bool:
+    def may_refuse(self, what: str = "") -> bool:
+        """Say whether one more refusal is recorded; who goes on past the bound is dropped.
+
+        Not so for agent and X11 forwarding: a client that is told to forward asks anew for each command.
+        """
         self._refusals += 1
-        if self._refusals > MAXIMUM_REFUSALS:
+        if self._refusals > MAXIMUM_REFUSALS and what not in ("agent", "x11"):
             self.connection.close()
-            return False
-        return True
+        return self._refusals <= MAXIMUM_REFUSALS
 
 
 def is_goodbye(exc: Exception) -> bool:

@@ -108,7 +108,7 @@ class InnerServer(Door):
         return self._outer.who()
 
     def refuse(self, what: str, reason: str) -> None:
-        if not self.may_refuse():
+        if not self.may_refuse(what):
             return
         opening = self._opening
         if opening is not None and opening.done() and opening.exception() is None:

@@ -129,7 +129,8 @@ class OuterServer(Door):
             self._house.start(self._house.control(bot, principal, request), "control")
             return True
         except (BastionError, CertificateError) as error:
-            self.refuse(request.kind, str(error))
+            if self.may_refuse():
+                await self._house.note_refused(self.who(), self.connection.peer, request.kind, str(error))
             self._house.start(_say_and_exit(bot, str(getattr(error, "public", error))), "refuse")
             return True
         except RecorderError as error:
@@ -178,7 +179,7 @@ class OuterServer(Door):
             return None
 
     def refuse(self, what: str, reason: str) -> None:
-        if self.may_refuse():
+        if self.may_refuse(what):
             self._house.start(
                 self._house.note_refused(self.who(), self.connection.peer, what, reason), "note"
             )

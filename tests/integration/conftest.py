@@ -16,6 +16,7 @@ import pytest
 
 from bastion.demo.stage import JOBS, Stage
 
+RENEW_S = 240
 Finished = subprocess.CompletedProcess[bytes]
 
 
@@ -26,6 +27,7 @@ class World:
         self.stage = Stage(folder)
         self.folder = folder
         self.job = self.stage.job
+        self._certified = time.monotonic()
 
     @property
     def login(self) -> str:
@@ -41,6 +43,13 @@ class World:
         self.stage.set()
         (self.job / "known_hosts").write_text(self.bastion("keys", "host-ca").stdout.decode())
         self.certify("key", "deploy")
+
+    def renew(self) -> None:
+        """Get certificates anew before they expire (they live ten minutes, and a run may take longer)."""
+        if time.monotonic() - self._certified > RENEW_S:
+            self.certify("key", "deploy")
+            (self.job / "responder-cert.pub").unlink(missing_ok=True)
+            self._certified = time.monotonic()
 
     def certify(self, key: str = "key", job: str = "deploy", **claims: Any) -> Finished:
         """Make a key if there is none, and ask for a certificate; return how `ssh login@` ended."""
@@ -188,6 +197,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     shared.ready()
     yield shared
     shared.stage.strike()
+
+
+@pytest.fixture(autouse=True)
+def certificates_that_last(request: pytest.FixtureRequest) -> None:
+    """Renew the shared world's certificates before they expire."""
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world").renew()
 
 
 __all__ = ["JOBS", "World"]

@@ -1,6 +1,6 @@
 """Be a client that asks for what OpenSSH's own never asks: signals, empty commands, odd requests.
 
-It is asyncssh, taught the one critical option of a bot's certificate (it refuses to load what it does not know).
+It is asyncssh.
 """
 
 from __future__ import annotations
@@ -10,12 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncssh
-from asyncssh.public_key import SSHOpenSSHCertificateV01
 
-from bastion.certificate import BASTION_ONLY_OPTION
 from tests.integration.conftest import World
-
-SSHOpenSSHCertificateV01._user_option_decoders[BASTION_ONLY_OPTION] = lambda _packet: True
 
 
 def options(world: World, alias: str, username: str) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bastion.certificate import BASTION_ONLY_COMMAND
 from bastion.house import TOKEN_WAIT_S
 from tests.integration.conftest import Finished, World
 from tests.integration.raw_ssh import USERAUTH_FAILURE, USERAUTH_SUCCESS, RawSsh
+
+FORCED = f"force-command={BASTION_ONLY_COMMAND.decode()}"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,14 @@ def works(world: World, key: str) -> None:
 def signed_with_login_ca(world: World, key: str, *options: str) -> None:
     """Put a certificate beside a key that the operator's own ssh-keygen made with the login CA."""
     ca = world.folder / "keys" / "login-ca"
-    identity = ("-I", "orders-deployer/1", "-n", "orders-deployer", "-O", "critical:bastion-only@bastion")
+    identity = (
+        "-I",
+        "orders-deployer/1",
+        "-n",
+        "orders-deployer",
+        "-O",
+        FORCED,
+    )
     world.run("ssh-keygen", "-q", "-s", str(ca), *identity, *options, f"{key}.pub", check=True)
 
 
@@ -208,7 +218,7 @@ def test_t6_a_certificate_of_another_ca_opens_nothing_and_does_not_stand_in_the_
         if not authority.exists():
             make_key(world, authority.name)
         identity = ("-I", "orders-deployer/1", "-n", "orders-deployer", "-V", "+5m")
-        critical = ("-O", "critical:bastion-only@bastion")
+        critical = ("-O", FORCED)
         world.run("ssh-keygen", "-q", "-s", str(authority), *identity, *critical, "stranger.pub", check=True)
         done = world.ssh_as("stranger", "bastion", "sessions")
         assert done.returncode == 255

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bastion.certificate import (
-    BASTION_ONLY_OPTION,
+    BASTION_ONLY_COMMAND,
     CLAIMS_EXTENSION,
+    FORCED_COMMAND_OPTION,
     CertificateError,
     Login,
     check_login,
@@ -76,7 +77,7 @@ def certificate(
     principals: Sequence[bytes] = (b"orders-deployer",),
     valid_after: int = int(NOW) - 60,
     valid_before: int = int(NOW) + 600,
-    critical: Options = ((BASTION_ONLY_OPTION, b""),),
+    critical: Options = ((FORCED_COMMAND_OPTION, BASTION_ONLY_COMMAND),),
     extensions: Options = SOUND_EXTENSIONS,
     type_name: bytes = ED25519_CERTIFICATE,
     signature_key: bytes | None = None,

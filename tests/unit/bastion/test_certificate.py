@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bastion.certificate import (
-    BASTION_ONLY_OPTION,
     CLAIMS_EXTENSION,
+    FORCED_COMMAND_OPTION,
     SKEW_S,
     UPSTREAM_S,
     CertificateError,
@@ -91,7 +91,7 @@ def test_a_sound_key_gets_a_certificate_that_is_then_accepted(kind, tmp_path):
     assert "user certificate" in text
     assert f"Serial: {login.serial}" in text
     assert text.index("Principals:") < text.index("orders-deployer\n") < text.index("Critical Options:")
-    assert BASTION_ONLY_OPTION.decode() in text
+    assert FORCED_COMMAND_OPTION.decode() in text
     assert CLAIMS_EXTENSION.decode() in text
 
 
@@ -218,7 +218,7 @@ def test_any_change_of_a_certificate_gives_a_refusal(data):
     after=st.integers(0, FOREVER),
     before=st.integers(0, FOREVER),
     critical=st.dictionaries(
-        st.one_of(st.just(BASTION_ONLY_OPTION), st.just(b"source-address"), st.binary(max_size=12)),
+        st.one_of(st.just(FORCED_COMMAND_OPTION), st.just(b"source-address"), st.binary(max_size=12)),
         st.binary(max_size=20),
         max_size=3,
     ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bastion.certificate import (
-    BASTION_ONLY_OPTION,
+    BASTION_ONLY_COMMAND,
     CLAIMS_EXTENSION,
+    FORCED_COMMAND_OPTION,
     LONGEST_S,
     SKEW_S,
     is_certificate,
@@ -163,24 +164,38 @@ def test_t7_a_certificate_whose_claims_cannot_be_read_opens_nothing(evidence):
 
 
 @pytest.mark.parametrize(
-    "name", [b"force-command", b"verify-required", b"no-such-thing@acme.example", b"\x1b\xff"]
+    "name", [b"bastion-only@bastion", b"verify-required", b"no-such-thing@acme.example", b"\x1b\xff"]
 )
 def test_t8_an_unknown_critical_option_opens_nothing(name):
-    options = sorted([(BASTION_ONLY_OPTION, b""), (name, b"x")])
+    options = sorted([(FORCED_COMMAND_OPTION, BASTION_ONLY_COMMAND), (name, b"x")])
     assert "critical option" in refused(certificate(critical=options))
 
 
-def test_t8_a_certificate_that_was_not_made_for_the_bastion_opens_nothing():
-    assert "not made for a login" in refused(certificate(critical=()))
+@pytest.mark.parametrize(
+    "critical", [(), ((FORCED_COMMAND_OPTION, b"/bin/sh"),), ((FORCED_COMMAND_OPTION, b""),)]
+)
+def test_t8_a_certificate_that_was_not_made_for_the_bastion_opens_nothing(critical):
+    assert "not made for a login" in refused(certificate(critical=critical))
 
 
 def test_t8_options_twice_or_out_of_order_open_nothing():
-    refused(certificate(critical=((BASTION_ONLY_OPTION, b""), (BASTION_ONLY_OPTION, b""))))
-    refused(certificate(critical=((b"source-address", b"192.0.2.7"), (BASTION_ONLY_OPTION, b""))))
+    refused(
+        certificate(
+            critical=(
+                (FORCED_COMMAND_OPTION, BASTION_ONLY_COMMAND),
+                (FORCED_COMMAND_OPTION, BASTION_ONLY_COMMAND),
+            )
+        )
+    )
+    refused(
+        certificate(
+            critical=((b"source-address", b"192.0.2.7"), (FORCED_COMMAND_OPTION, BASTION_ONLY_COMMAND))
+        )
+    )
 
 
 def from_addresses(text: bytes) -> bytes:
-    return certificate(critical=((BASTION_ONLY_OPTION, b""), (b"source-address", text)))
+    return certificate(critical=((FORCED_COMMAND_OPTION, BASTION_ONLY_COMMAND), (b"source-address", text)))
 
 
 @pytest.mark.parametrize(
