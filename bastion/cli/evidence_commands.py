@@ -38,7 +38,7 @@ ID_CHARS = 26  # of a whole ULID
 FORMATS = ("asciicast-v2", "asciicast-v3", "text", "json")
 
 
-@click.command()
+@click.command(short_help="List sessions: who, where, when, what came of it.")
 @config_option
 @click.option("--identity", help="Only sessions of this identity.")
 @click.option("--owner", help="Only sessions of identities that this person owns.")
@@ -96,7 +96,7 @@ def sessions(
         click.echo(present.session_table(found))
 
 
-@click.command()
+@click.command(short_help="Show one session in detail.")
 @click.argument("session", metavar="ID")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
@@ -111,7 +111,7 @@ def show(door: Door, session: str, config_file: Path | None, as_json: bool) -> N
     click.echo(json.dumps(shown, indent=2) if as_json else present.details_text(shown))
 
 
-@click.command()
+@click.command(short_help="Play a session back in the terminal.")
 @click.argument("session", metavar="ID")
 @config_option
 @click.option(
@@ -157,7 +157,7 @@ def replay(
     play(player, keys=keys, terminal=terminal, raw=door.terminal)
 
 
-@click.command()
+@click.command(short_help="Write a session out: asciicast, text or JSON.")
 @click.argument("session", metavar="ID")
 @config_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="asciicast-v2", show_default=True)
@@ -190,7 +190,7 @@ def export(door: Door, session: str, config_file: Path | None, form: str, output
         raise OperatorError(f"{output or 'standard output'}: cannot be written: {error.strerror}") from error
 
 
-@click.command()
+@click.command(short_help="Check that the evidence is whole and genuine.")
 @click.argument("session", metavar="[ID]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Verify every session, and the database as a whole.")
 @config_option

@@ -33,7 +33,7 @@ def _local(door: Door) -> None:
         raise click.UsageError("this command runs on the bastion itself only")
 
 
-@click.command()
+@click.command(short_help="Write a starter configuration and make the keys.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--listen",
@@ -89,7 +89,7 @@ def init(door: Door, folder: Path, listen: str, names: tuple[str, ...]) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="Validate the configuration and policies.")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: ok, problems, warnings.")
 @click.pass_obj
@@ -123,7 +123,7 @@ def check(door: Door, config_file: Path | None, as_json: bool) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="Run the bastion.")
 @config_option
 @click.pass_obj
 def serve(door: Door, config_file: Path | None) -> None:
@@ -142,7 +142,7 @@ def serve(door: Door, config_file: Path | None) -> None:
     runtime.serve(config_path(config_file))
 
 
-@click.command()
+@click.command(short_help="Print what others need to trust this bastion.")
 @click.argument("kind", type=click.Choice(KEY_KINDS))
 @config_option
 @click.option("--rotate", is_flag=True, help="seal only: make a new key, keep the old public one in the set.")
@@ -210,7 +210,7 @@ def _audit(config: Config, signer: Signer, kind: str, door: Door, detail: dict[s
     append_now(database, signer, kind, {"by": door.who(), **detail}, Clock().now_us())
 
 
-@click.command()
+@click.command(short_help="Play the whole story on this machine.")
 @click.option(
     "--keep", is_flag=True, help="Leave everything running, and print an ssh_config to try by hand."
 )
