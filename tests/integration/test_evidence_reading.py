@@ -82,19 +82,14 @@ def test_every_filter_narrows_the_list(world: World, told: dict[str, Any]) -> No
     mine = ("--claim", f"run_id={RUN}")
     both = [told["script"]["id"], told["evil"]["id"]]
     for words, found in [
-        ((), both),
-        (("--identity", "orders-deployer"), both),
+        (("--identity", "orders-deployer", "--owner", "dana@acme.example", "--target", "web-1"), both),
+        (("--claim", "actor=sam", "--state", "closed"), both),
         (("--identity", "orders"), []),
-        (("--owner", "dana@acme.example"), both),
         (("--owner", "sam@acme.example"), []),
-        (("--target", "web-1"), both),
         (("--target", "web-2"), []),
-        (("--claim", "actor=sam"), both),
         (("--claim", "actor=dana"), []),
         (("--since", "1h"), both),
-        (("--since", "2999-01-01"), []),
         (("--since", told["script"]["started_at"]), both[:1]),
-        (("--state", "closed"), both),
         (("--state", "active"), []),
         (("--limit", "1"), both[:1]),
     ]:
@@ -348,9 +343,7 @@ def test_before_the_first_start_there_is_nothing_to_read(tmp_path: Path) -> None
     one_line(alone("verify", "--all", "--config", config), "recordings.sqlite: there is no such file")
 
 
-@pytest.mark.parametrize(
-    "words", ["sessions --json", "export {id} --format json", "verify --all"]
-)
+@pytest.mark.parametrize("words", ["sessions --json", "export {id} --format json", "verify --all"])
 def test_a_reader_who_has_seen_enough_is_left_in_peace(
     world: World, told: dict[str, Any], words: str
 ) -> None:

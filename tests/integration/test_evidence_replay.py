@@ -75,7 +75,7 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
 def session(world: World) -> str:
     """A session of two commands, the first of which does to its terminal what it can."""
     master = Master(world)
-    first = (
+    first = f"printf '{EVIL}one%s\\n' 41; sleep 0.3; echo two$((40 + 2))"  # its words are not those of its answer
         f"printf '{EVIL}'; echo one$((40 + 1)); sleep 0.3; echo two$((40 + 2))"  # not the words of the answer
     )
     assert b"two42" in master.run(first).stdout
@@ -88,7 +88,8 @@ def session(world: World) -> str:
 
 def replay(world: World, session: str, *words: str) -> str:
     command = [sys.executable, "-m", "bastion", "replay", session, *words]
-    return f"clear; BASTION_CONFIG={world.stage.config} PYTHONPATH={Path(__file__).parents[2]} {shlex.join(command)}; echo status $?"
+    surroundings = f"BASTION_CONFIG={world.stage.config} PYTHONPATH={Path(__file__).parents[2]}"
+    return f"clear; {surroundings} {shlex.join(command)}; echo status $?"
 
 
 SLOWLY = ("--speed", "0.002", "--idle-limit", "3600", "--from", "sleep")

@@ -27,6 +27,13 @@ def told(world: World) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def certified(world: World, certificates_that_last: None) -> None:
+    """The responder's certificate, also for the tests that run ssh themselves."""
+    if not (world.job / "responder-cert.pub").exists():
+        assert world.responder("--", "--help").returncode == 0
+
+
 def reads(world: World, after: int) -> list[dict[str, Any]]:
     return [
         entry["detail"]
