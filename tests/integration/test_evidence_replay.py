@@ -75,8 +75,8 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
 def session(world: World) -> str:
     """A session of two commands, the first of which does to its terminal what it can."""
     master = Master(world)
-    first = f"printf '{EVIL}one%s\\n' 41; sleep 0.3; echo two$((40 + 2))"  # its words are not those of its answer
-        f"printf '{EVIL}'; echo one$((40 + 1)); sleep 0.3; echo two$((40 + 2))"  # not the words of the answer
+    first = (
+        f"printf '{EVIL}one%s\\n' 41; sleep 0.3; echo two$((40 + 2))"  # its words are not those of its answer
     )
     assert b"two42" in master.run(first).stdout
     assert master.run("echo three").stdout == b"three\n"
