@@ -6,6 +6,7 @@ Out     exit status 0: done; 1: done, and the answer is no (verify found damage)
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 
@@ -60,8 +61,19 @@ def main() -> None:
     except (BastionError, RecorderError) as error:
         for line in str(error).splitlines():
             click.echo(f"bastion: {plain(line)}", err=True)
+        _flush()
         sys.exit(2)
     except OSError as error:  # no room for the output, or nobody to read it
         with contextlib.suppress(OSError):
             click.echo(f"bastion: {error.strerror or error}", err=True)
+        _flush()
         sys.exit(2)
+
+
+def _flush() -> None:
+    """Write out what is buffered, or let go of it: it would fail again when Python ends, with a trace."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
