@@ -51,6 +51,7 @@ def main() -> None:
     """Run the command line."""
     try:
         status = cli.main(standalone_mode=False)  # click returns the status of an Exit instead of raising it
+        sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except click.ClickException as error:
         error.show()
