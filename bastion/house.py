@@ -274,6 +274,9 @@ class House:
     async def drain(self, reason: str, patience_s: float) -> None:
         """Let live sessions end by themselves for a while, then end them."""
         self.draining = True
+        for session in list(self.sessions.values()):
+            if session.idle:
+                session.end(f"session ended: {reason}")
         try:
             async with asyncio.timeout(patience_s):
                 await self._idle.wait()

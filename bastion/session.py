@@ -77,6 +77,11 @@ class Session:
         self._ending = False
 
     @property
+    def idle(self) -> bool:
+        """Say whether nothing runs in it: a multiplexing client keeps its session open for the next command."""
+        return not self._bots
+
+    @property
     def ending(self) -> bool:
         return self._ending
 

@@ -317,3 +317,16 @@ async def test_denied_requests_count_into_the_quota_too(store: Store) -> None:
     await scene.over()
     assert b"quota" in bot.err or scene.session.ending
     assert sum(len(event.data) for event in scene.recorded()) < 100_000
+
+
+async def test_a_session_is_idle_while_nothing_runs_in_it(store: Store) -> None:
+    scene = Scene(store, (ALLOW,), 1 << 20)
+    assert scene.session.idle
+    await scene.ask(EXEC)
+    assert not scene.session.idle
+    scene.far.inbox.put(Exited(status=0))
+    scene.far.inbox.put(Closed())
+    await scene.bot_ended()
+    async with asyncio.timeout(10):
+        while not scene.session.idle:
+            await asyncio.sleep(0.005)
