@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ulid import ULID
 
 from bastion import certificate
-from bastion.authority import Authority, CertificateRefused, fingerprint, run_name
+from bastion.authority import TOKEN_BYTES, Authority, CertificateRefused, fingerprint, run_name
 from bastion.certificate import Login
 from bastion.clock import Clock
 from bastion.control import Control
@@ -192,7 +192,7 @@ class House:
         """Read a token from standard input, and answer with a certificate or with the reason why not."""
         try:
             async with asyncio.timeout(TOKEN_WAIT_S):
-                token = await _read_all(bot, 16 * 1024)
+                token = await _read_all(bot, TOKEN_BYTES)
             line = await self.authority.issue(token, key, peer)
         except TimeoutError:
             await self.note_broken(

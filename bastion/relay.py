@@ -244,7 +244,7 @@ class Relay:
     def _exit_event(self, exited: Exited) -> Event:
         if exited.signal is None:
             return self._event(Kind.EXIT, status=exited.status)
-        return self._event(Kind.EXIT, signal=exited.signal, core=exited.core, message=exited.message[:1024])
+        return self._event(Kind.EXIT, signal=exited.signal, core=exited.core, message=exited.message)
 
     async def _append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
         kept = self.quota.apply(self.recording, list(events))

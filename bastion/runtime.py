@@ -44,7 +44,6 @@ from recorder.store import JOB_FAULTS, Store
 
 log = logging.getLogger("bastion")
 
-DATABASE = "recordings.sqlite"
 DRAIN_S = 10.0
 CHECKPOINT_S = 30.0
 WATCH_S = 1.0
@@ -98,7 +97,7 @@ class Bastion:
         data = self.config.bastion.data
         self._lock = _lock(data)
         self.store = Store(
-            data / DATABASE,
+            self.config.bastion.database,
             self.keyring.seal,
             now_us=self._clock.now_us,
             durability=self.config.recorder.durability,

@@ -31,6 +31,11 @@ class BastionSettings:
     names: tuple[str, ...]
     responders: frozenset[str]
 
+    @property
+    def database(self) -> Path:
+        """The evidence: one SQLite file."""
+        return self.data / "recordings.sqlite"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecorderSettings:

@@ -25,7 +25,6 @@ from recorder.evidence import Evidence
 from recorder.seal import KeySet
 from recorder.store import append_now
 
-DATABASE = "recordings.sqlite"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -81,7 +80,7 @@ def read_config(door: Door, given: Path | None) -> Config:
 def open_evidence(door: Door, given: Path | None, command: str, **detail: Any) -> Evidence:
     """Record that evidence is read, and by whom (law L9), then open it; raise OperatorError or StoreError."""
     config = read_config(door, given)
-    database = config.bastion.data / DATABASE
+    database = config.bastion.database
     signer = load_signer(config.bastion.keys)
     append_now(
         database,

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from bastion.cli import present
-from bastion.cli.door import DATABASE, Door, config_option, open_evidence, public_keys, read_config
+from bastion.cli.door import Door, config_option, open_evidence, public_keys, read_config
 from bastion.cli.replay import play
 from bastion.cli.times import since_us
 from bastion.clock import Clock
@@ -227,7 +227,7 @@ def verify(
     live = database is None
     if database is None or key_file is None:
         config = read_config(door, config_file)
-        database = database or config.bastion.data / DATABASE
+        database = database or config.bastion.database
         keys = load_key_set(key_file) if key_file else public_keys(config)
     else:
         keys = load_key_set(key_file)

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from bastion.addresses import parse_listen
-from bastion.cli.door import DATABASE, Door, config_option, config_path, read_config
+from bastion.cli.door import Door, config_option, config_path, read_config
 from bastion.clock import Clock
 from bastion.config import load
 from bastion.errors import OperatorError
@@ -204,7 +204,7 @@ def _keyring(config: Config) -> Keyring:
 
 
 def _audit(config: Config, signer: Signer, kind: str, door: Door, detail: dict[str, object]) -> None:
-    database = config.bastion.data / DATABASE
+    database = config.bastion.database
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     connect(database, create=True).close()
     append_now(database, signer, kind, {"by": door.who(), **detail}, Clock().now_us())

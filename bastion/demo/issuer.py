@@ -29,7 +29,6 @@ class Issuer:
 
     def __init__(self, audience: str, jobs: Mapping[str, Mapping[str, Any]]) -> None:
         self.url = ""
-        self.fetched_keys = 0
         self._audience = audience
         self._jobs = jobs
         self._clock = Clock()
@@ -96,7 +95,6 @@ class Issuer:
         )
 
     async def _jwks(self, _request: web.Request) -> web.Response:
-        self.fetched_keys += 1
         return web.json_response(text=self.key_set())
 
     async def _token(self, request: web.Request) -> web.Response:
