@@ -21,7 +21,7 @@ PRODUCT = ("bastion", "recorder", "policies")
 LIBRARIES = {"recorder": ("bastion", "policies"), "policies": ("bastion", "recorder")}
 COMPOSITION_ROOT = ("bastion/runtime.py", "bastion/cli/*", "bastion/demo/*")
 CATCHES_ALL = ("bastion/runtime.py", "bastion/cli/main.py")
-ASYNCSSH_HOOKS = "bastion/adapters/asyncssh_hooks.py"
+ASYNCSSH_HOOKS = "bastion/adapters/asyncssh_hooks/*"
 ASYNCSSH_MODULES = frozenset(name for name, it in vars(asyncssh).items() if isinstance(it, ModuleType))
 NAMEDTUPLE_METHODS = ("_asdict", "_make", "_replace", "_fields")
 
@@ -98,7 +98,7 @@ def asyncssh_private_faults(path: str, source: str) -> list[str]:
 
     Known limit: `self._name` passes, although a subclass reaches its parent's private names by it.
     """
-    if path == ASYNCSSH_HOOKS or not _matches(path, HOMES["asyncssh"]):
+    if _matches(path, (ASYNCSSH_HOOKS,)) or not _matches(path, HOMES["asyncssh"]):
         return []
     lines: set[tuple[int, str]] = set()
     for node in ast.walk(ast.parse(source)):

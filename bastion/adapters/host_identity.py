@@ -15,8 +15,8 @@ from typing import Any
 import asyncssh
 
 from bastion import certificate
-from bastion.adapters.asyncssh_hooks import server_options
 from bastion.adapters.ciphers import offered_ciphers
+from bastion.adapters.ssh_options import server_options
 from bastion.keyring import Keyring, private_pem
 
 VERSION = "OpenSSH_compatible_Bastion"  # its first word makes OpenSSH's client say eow@openssh.com: ADR 1

@@ -14,14 +14,13 @@ from collections.abc import Awaitable, Callable, Mapping
 import asyncssh
 
 from bastion.adapters.asyncssh_hooks import (
-    MAXIMUM_ENVIRONMENT,
-    MAXIMUM_ENVIRONMENT_BYTES,
     ServerConnection,
     is_open,
     takes_requests,
     tell_output_unwanted,
 )
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, OutputUnwanted, Resize, Signal
+from bastion.limits import MAXIMUM_ENVIRONMENT, MAXIMUM_ENVIRONMENT_BYTES
 from bastion.requests import Pty, Request
 
 EXIT_MESSAGE_CHARS = 1024

@@ -11,7 +11,7 @@ import pytest
 from asyncssh.channel import SSHClientChannel
 from asyncssh.packet import String
 
-from bastion.adapters.asyncssh_hooks import MAXIMUM_CHANNELS, MAXIMUM_REQUESTS, MINIMUM_PACKET_BYTES
+from bastion.limits import MAXIMUM_CHANNELS, MAXIMUM_REQUESTS, MINIMUM_PACKET_BYTES
 from tests.integration.conftest import World
 from tests.integration.jump_client import at_the_target, options
 

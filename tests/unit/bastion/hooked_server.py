@@ -13,7 +13,8 @@ from typing import Any
 import asyncssh
 from asyncssh.connection import SSHServerConnectionOptions
 
-from bastion.adapters.asyncssh_hooks import Command, ServerConnection, server_options
+from bastion.adapters.asyncssh_hooks import Command, ServerConnection
+from bastion.adapters.ssh_options import server_options
 
 CLIENT_KEY = asyncssh.generate_private_key("ssh-ed25519")
 OPTIONS: SSHServerConnectionOptions = server_options(

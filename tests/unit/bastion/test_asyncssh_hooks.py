@@ -25,12 +25,8 @@ from asyncssh.constants import (
 from asyncssh.packet import Byte, SSHPacket, String, UInt32
 
 from bastion.adapters import asyncssh_hooks
-from bastion.adapters.asyncssh_hooks import (
-    MAXIMUM_AUTH_TRIES,
-    MINIMUM_PACKET_BYTES,
-    ServerChannel,
-    ServerConnection,
-)
+from bastion.adapters.asyncssh_hooks import ServerChannel, ServerConnection
+from bastion.limits import MAXIMUM_AUTH_TRIES, MINIMUM_PACKET_BYTES
 from tests.unit.bastion.hooked_server import CLIENT_KEY, OPTIONS, Judge, Running, ask, listening
 
 # Names and signatures.
