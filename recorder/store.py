@@ -122,12 +122,17 @@ class Store:
         now_us: Callable[[], int],
         durability: Durability = "power",
         journal: Callable[[audit.Entry], None] = lambda _entry: None,
+        turn: contextlib.AbstractContextManager[None] | None = None,
     ) -> None:
-        """Open (or make) the file and start the writer thread; raise StoreError."""
+        """Open (or make) the file and start the writer thread; raise StoreError.
+
+        `turn` is entered for each transaction, where several processes write to one file.
+        """
         self.path = path
         self.signer = signer
         self.now_us = now_us
         self._journal = journal
+        self._turn = turn if turn is not None else contextlib.nullcontext()
         self._connection = connect(path, durability=durability, create=True)
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closed = False
@@ -162,24 +167,28 @@ class Store:
     def run_now(self, work: Callable[[Transaction], T]) -> T:
         """Run a job before the event loop starts, in a transaction of its own; raise StoreError."""
         transaction = Transaction(self._connection, self.signer, self.now_us)
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            result = work(transaction)
-            self._connection.execute("COMMIT")
-        except (sqlite3.Error, *JOB_FAULTS) as error:
-            self._rollback()
-            raise StoreError(f"{self.path}: cannot be written: {error}") from error
-        for entry in transaction.entries:
-            self._journal(entry)
+        with self._turn:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                result = work(transaction)
+                self._connection.execute("COMMIT")
+            except (sqlite3.Error, *JOB_FAULTS) as error:
+                self._rollback()
+                raise StoreError(f"{self.path}: cannot be written: {error}") from error
+            for entry in transaction.entries:
+                self._journal(entry)
         return result
 
-    def close(self) -> None:
-        """Finish what is queued and leave one whole file behind (no WAL)."""
+    def close(self, *, whole: bool = True) -> None:
+        """Finish what is queued, and leave one whole file behind (no WAL) unless others write to it still."""
         if self._closed:
             return
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        if not whole:
+            self._connection.close()
+            return
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute("PRAGMA journal_mode = DELETE")
@@ -220,6 +229,17 @@ class Store:
         self._answer([(job, None, failure) for job in jobs])
 
     def _commit_batch(self, batch: list[_Job[Any]]) -> None:
+        try:
+            with self._turn:
+                outcomes = self._transact(batch)
+        except StoreError as failure:
+            outcomes = [(job, None, failure) for job in batch]
+            for job in batch:
+                job.undone()
+        self._answer(outcomes)
+
+    def _transact(self, batch: list[_Job[Any]]) -> list[tuple[_Job[Any], Any, Exception | None]]:
+        """Run jobs in one transaction, and journal its entries in the order of the chain."""
         transaction = Transaction(self._connection, self.signer, self.now_us)
         outcomes: list[tuple[_Job[Any], Any, Exception | None]] = []
         try:
@@ -236,7 +256,7 @@ class Store:
         else:
             for entry in transaction.entries:
                 self._journal(entry)
-        self._answer(outcomes)
+        return outcomes
 
     def _answer(self, outcomes: list[tuple[_Job[Any], Any, Exception | None]]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job[Any], Any, Exception | None]]] = {}
