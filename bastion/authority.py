@@ -3,8 +3,6 @@
 In      a token, the key whose owner has just proven possession of it (by logging in with it), the peer's address
 Out     a certificate line
 Errors  CertificateRefused, its text fit for the bot; every refusal is on the audit chain
-Holds   one entry per token that is still valid (key fingerprint), and at most as many of expired ones, or
-        FORGET_TOKENS; one throttle
 Source  docs/bots.md; RFC 7519; OpenSSH PROTOCOL.certkeys
 """
 
@@ -28,8 +26,8 @@ from bastion.identity import (
     resolve_owner,
 )
 from bastion.keyring import Keyring
+from bastion.register import Register
 from bastion.settings import Config, IssuerSettings
-from bastion.throttle import Throttle
 from bastion.token import (
     Claims,
     IssuerTrust,
@@ -39,13 +37,9 @@ from bastion.token import (
     read_unverified,
     verify,
 )
-from recorder.audit import Entry
 from recorder.store import Store
 
 TOKEN_BYTES = 16 * 1024
-RATE_BURST = 30.0
-RATE_PER_S = 2.0
-FORGET_TOKENS = 1024
 _RUN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -76,27 +70,18 @@ class Authority:
         config: Callable[[], Config],
         key_source: Callable[[str], KeySource],
         now: Callable[[], float],
+        register: Register,
     ) -> None:
         self._keyring = keyring
         self._store = store
         self._config = config
         self._key_source = key_source
         self._now = now
-        self._used: dict[str, tuple[str, int]] = {}
-        self._forget_at = FORGET_TOKENS
-        self._throttle = Throttle(burst=RATE_BURST, per_s=RATE_PER_S)
-
-    def remember(self, entries: list[Entry]) -> None:
-        """Take in, at start, which tokens were used for which key (from the audit chain)."""
-        now = self._now()
-        for entry in entries:
-            detail = entry.detail
-            if detail["token_expires"] > now:
-                self._used[detail["token"]] = (detail["key"], detail["token_expires"])
+        self._register = register
 
     async def issue(self, token: bytes, key: bytes, peer: str) -> str:
         """Return a certificate line for the key; raise CertificateRefused (recorded) or RecorderError."""
-        self._admit(peer)
+        await self._admit(peer)
         try:
             return await self._issue(token, key, peer)
         except CertificateRefused as refused:
@@ -132,7 +117,7 @@ class Authority:
                 code="no-owner",
                 detail={**seen, "identity": identity.name},
             )
-        self._bind(claims, issuer, fingerprint(key), identity)
+        await self._bind(claims, issuer, fingerprint(key), identity)
         now = self._now()
         valid_before = int(min(now + identity.lifetime_s, claims.expires_at))
         key_id = f"{identity.name}/{run_name(evidence, claims.digest)}"
@@ -189,26 +174,21 @@ class Authority:
         except TokenError as error:
             raise CertificateRefused(error.public, code=error.code, detail=detail) from error
 
-    def _bind(self, claims: Claims, issuer: IssuerSettings, key: str, identity: Identity) -> None:
+    async def _bind(self, claims: Claims, issuer: IssuerSettings, key: str, identity: Identity) -> None:
         """Let a token serve the first key it came with, and no other (T16)."""
         if not issuer.one_key_per_token:
             return
-        now = self._now()
-        known = self._used.get(claims.digest)
-        if known is not None and known[0] != key:
+        first = await self._register.first_key(claims.digest, key, claims.expires_at)
+        if first != key:
             raise CertificateRefused(
                 "this token was already used with another key; a job must ask for a token of its own",
                 code="token-reused",
-                detail={"token": claims.digest, "identity": identity.name, "first_key": known[0]},
+                detail={"token": claims.digest, "identity": identity.name, "first_key": first},
             )
-        if len(self._used) >= self._forget_at:  # twice as many as were left: cheap however many tokens live
-            self._used = {digest: use for digest, use in self._used.items() if use[1] > now}
-            self._forget_at = max(FORGET_TOKENS, 2 * len(self._used))
-        self._used[claims.digest] = (key, claims.expires_at)
 
-    def _admit(self, peer: str) -> None:
+    async def _admit(self, peer: str) -> None:
         """Slow down a source that asks more often than jobs do; it is not recorded each time."""
-        if not self._throttle.admit(peer, self._now()):
+        if not await self._register.may_ask(peer):
             raise Refused("too many certificate requests from this address; try again in a few seconds")
 
 

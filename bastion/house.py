@@ -24,13 +24,13 @@ from bastion.identity import resolve_owner
 from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.keyring import Keyring
 from bastion.principal import Principal, find_identity, principal_of
+from bastion.register import Register
 from bastion.relay import BotEnd
 from bastion.requests import Request
 from bastion.resolve import check_login, find_target, resolve
 from bastion.session import Session, Way
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
-from bastion.throttle import Throttle
 from recorder.errors import RecorderError
 from recorder.recording import Header, Recording
 from recorder.store import Store
@@ -66,6 +66,7 @@ class House:
         control: Control,
         ways: Ways,
         host_options: HostOptions,
+        register: Register,
     ) -> None:
         self._current = config
         self._keyring = keyring
@@ -75,7 +76,7 @@ class House:
         self._ways = ways
         self._host_options = host_options
         self._tasks = Tasks()
-        self._broken = Throttle(burst=200, per_s=0.2)
+        self._register = register
         self._limits: dict[str, asyncio.TimerHandle] = {}
         self.sessions: dict[str, Session] = {}
         self._idle = asyncio.Event()
@@ -218,7 +219,7 @@ class House:
 
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
         """Record that something was asked for and refused outside any session (of strangers, not each time)."""
-        if principal is None and not self._broken.admit(peer, self._clock.now()):
+        if principal is None and not await self._register.may_note(peer):
             return
         try:
             await self._store.audit(
@@ -236,7 +237,7 @@ class House:
 
     async def note_broken(self, peer: str, what: str, reason: str) -> None:
         """Record a login that was refused or a connection that broke, unless its source does this all the time."""
-        if not self._broken.admit(peer, self._clock.now()):
+        if not await self._register.may_note(peer):
             return
         log.warning("%s peer=%s: %s", what, peer, reason)
         try:

@@ -33,6 +33,7 @@ from bastion.errors import OperatorError, ServeError
 from bastion.house import House
 from bastion.journal import journal_entry
 from bastion.keyring import Keyring, open_keyring
+from bastion.register import OwnRegister
 from bastion.session import Way
 from bastion.settings import Config, IssuerSettings, Target
 from bastion.tasks import Tasks
@@ -104,6 +105,7 @@ class Bastion:
             journal=journal_entry,
         )
         self._clock.not_before(self.store.run_now(latest_us))
+        self._register = OwnRegister(self._clock.now)
         self._issuers = Issuers(self._tasks)
         self._host = HostIdentity(self.keyring, self._clock.now)
         self.house = House(
@@ -115,6 +117,7 @@ class Bastion:
             control=Control(),
             ways=self._way,
             host_options=self._host,
+            register=self._register,
         )
 
     async def start(self) -> list[str]:
@@ -124,7 +127,7 @@ class Bastion:
         recovered = self.store.run_now(
             lambda transaction: recover(transaction, self.keyring.seal_keys, reason)
         )
-        self.house.authority.remember(self.store.run_now(lambda transaction: issued_since(transaction, now)))
+        self._register.remember(self.store.run_now(lambda transaction: issued_since(transaction, now)))
         self._issuers.adopt(self._issuers.prepare(self.config))
         addresses = await self._listen()
         await self.store.audit(
@@ -213,6 +216,7 @@ class Bastion:
             config=config,
             key_source=self._issuers.source,
             now=self._clock.now,
+            register=self._register,
         )
 
     def _way(self, target: Target, login: str, *, key_id: str) -> Way:

@@ -15,6 +15,7 @@ from bastion.authority import (
 )
 from bastion.config import load
 from bastion.keyring import Keyring, open_keyring
+from bastion.register import OwnRegister
 from bastion.settings import Config
 from bastion.token import KeySet, KeysUnavailable
 from recorder.audit import Entry
@@ -105,19 +106,21 @@ class House:
 
     def open(self) -> None:
         self.store = Store(self.database, self.ring.seal, now_us=lambda: int(self.now * 1_000_000))
+        self.register = OwnRegister(lambda: self.now)
         self.authority = Authority(
             keyring=self.ring,
             store=self.store,
             config=lambda: self.config,
             key_source=lambda _name: self.issuer,
             now=lambda: self.now,
+            register=self.register,
         )
 
     def restart(self) -> None:
         """Come back with nothing but the evidence database, as a bastion does."""
         self.store.close()
         self.open()
-        self.authority.remember(self.store.run_now(lambda transaction: issued_since(transaction, self.now)))
+        self.register.remember(self.store.run_now(lambda transaction: issued_since(transaction, self.now)))
 
     async def issue(self, token: str | bytes, *, key: bytes | None = None, peer: str = PEER) -> str:
         body = token.encode() if isinstance(token, str) else token

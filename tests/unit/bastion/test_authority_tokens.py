@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 
 from bastion.authority import (
-    FORGET_TOKENS,
-    RATE_BURST,
-    RATE_PER_S,
     CertificateRefused,
     fingerprint,
 )
 from bastion.errors import Refused
+from bastion.register import ASK_BURST, ASK_PER_S, FORGET_TOKENS
 from tests.unit.bastion.authority_desk import DEPLOY, House, deploy_token, digest
 from tests.unit.bastion.certificate_forge import blob
 from tests.unit.bastion.token_forge import NOW, claims_of, signed
@@ -134,20 +132,20 @@ async def test_the_token_is_in_no_record_log_or_error(house, caplog):
 
 async def test_a_source_that_asks_too_often_waits_and_others_do_not(house):
     token = deploy_token()
-    for _ in range(int(RATE_BURST)):
+    for _ in range(int(ASK_BURST)):
         await house.issue(token)
     with pytest.raises(Refused, match="too many certificate requests from this address"):
         await house.issue(token)
     await house.issue(token, peer="192.0.2.8")
-    house.now = NOW + 1 / RATE_PER_S
+    house.now = NOW + 1 / ASK_PER_S
     await house.issue(token)
     with pytest.raises(Refused, match="try again"):
         await house.issue(token)
-    assert len(house.audit()) == int(RATE_BURST) + 2  # those who wait do not fill the chain
+    assert len(house.audit()) == int(ASK_BURST) + 2  # those who wait do not fill the chain
 
 
 async def test_refused_requests_count_too(house):
-    for _ in range(int(RATE_BURST)):
+    for _ in range(int(ASK_BURST)):
         await house.refused(b"x")
     with pytest.raises(Refused, match="too many"):
         await house.issue(deploy_token())
@@ -155,6 +153,6 @@ async def test_refused_requests_count_too(house):
 
 async def test_tokens_that_have_expired_are_forgotten(house):
     for at in range(FORGET_TOKENS):
-        house.authority._used[f"{at}"] = ("SHA256:x", int(NOW) - 1)
+        house.register._used[f"{at}"] = ("SHA256:x", int(NOW) - 1)
     await house.issue(deploy_token())
-    assert len(house.authority._used) == 1
+    assert len(house.register._used) == 1
