@@ -1,14 +1,38 @@
-"""Name what a peer may make of us, and how long it may take.
+"""Name what a peer may make of us, and how long it may take: the operator's limits, and those that no one needs to set.
 
-Out     constants, used by the SSH adapters
+Out     Limits, as `[limits]` in the configuration has them; constants
+Source  docs/configuration.md says what each is for and why its default is what it is
 """
 
 from __future__ import annotations
 
-MAXIMUM_AUTH_TRIES = 12  # of any method, with the client's first `none` and its queries
-MAXIMUM_CHANNELS = 64  # open at once on one connection; a `login@` connection has one
-MAXIMUM_REQUESTS = 64  # waiting on one channel or connection while an earlier one is decided
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the operator may set. A source is an address, or an IPv6 network of 64 bits."""
+
+    connections: int = 2000
+    connections_per_source: int = 1000
+    handshakes: int = 200  # connections at once that have not logged in with a certificate
+    handshakes_per_source: int = 100
+    failures_per_source: int = 200  # connections that may end without a login before their source is slowed
+    auth_tries: int = 12  # of any method, with the client's first `none` and its queries
+    handshake_s: int = 30
+    rekey_s: int = 60
+    idle_connection_s: int = 900
+    idle_session_s: int = 3600
+    channels: int = 64  # of one connection; a `login@` connection has one
+    requests: int = 64  # waiting on one channel or connection while an earlier one is decided
+    packet_before_login_bytes: int = 35_000  # RFC 4253 section 6.1: what everybody must be able to take
+    packet_bytes: int = 256 * 1024
+
+
 MINIMUM_PACKET_BYTES = 1024  # a peer that takes less makes many packets of few bytes in one step
-REKEY_S = 20.0  # how long a key exchange may hold output back
 MAXIMUM_ENVIRONMENT = 64
 MAXIMUM_ENVIRONMENT_BYTES = 4096
+MAXIMUM_AUTH_TRIES = 12
+MAXIMUM_CHANNELS = 64
+MAXIMUM_REQUESTS = 64
+REKEY_S = 20.0
