@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bastion.transfer import ScpCommand, parse_scp_command
+from bastion.transfer import ScpCommand, StreamCommand, parse_scp_command, parse_stream_command
 from policies.model import Access
 
 
@@ -41,6 +41,11 @@ class Request:
         return parse_scp_command(self.data) if self.kind == "exec" and self.pty is None else None
 
     @property
+    def stream(self) -> StreamCommand | None:
+        """Return the rsync or git server command, if that is all the request is."""
+        return parse_stream_command(self.data) if self.kind == "exec" and self.pty is None else None
+
+    @property
     def access(self) -> Access | None:
         """Return which access a policy must grant; None for a subsystem that is not served."""
         if self.kind == "exec":
@@ -51,10 +56,11 @@ class Request:
 
     def detail(self) -> dict[str, Any]:
         """Return what the recording says of the request, beside its bytes."""
-        access = self.access
+        access, stream = self.access, self.stream
         return {
             "type": self.kind,
             "access": access.value if access is not None else None,
+            **({"stream": stream.program} if stream is not None else {}),
             "pty": self.pty is not None,
             "term": self.pty.term if self.pty else None,
             "cols": self.pty.cols if self.pty else None,

@@ -23,7 +23,7 @@ from bastion.requests import Request
 from bastion.resolve import access_request, find_target
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
-from bastion.transfer import ScpTap, SftpTap, Tap, TransferError
+from bastion.transfer import ScpTap, SftpTap, StreamTap, Tap, TransferError
 from policies.model import Access, Verdict, VerdictKind
 from policies.model import Request as Question
 from recorder.errors import RecorderError
@@ -198,9 +198,11 @@ class Session:
         self, bot: BotEnd, target: TargetEnd, channel: int, request: Request, verdict: Verdict
     ) -> Relay:
         tap: Tap | None = None
-        scp = request.scp
+        scp, stream = request.scp, request.stream
         if scp is not None:
             tap = ScpTap(scp)
+        elif stream is not None:
+            tap = StreamTap(stream)
         elif request.access is Access.SFTP:
             tap = SftpTap()
         quota = Quota(

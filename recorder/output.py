@@ -85,13 +85,25 @@ def command(event: Event) -> str:
 
 
 def transferred(event: Event) -> str | None:
-    """Return `upload /path 123 bytes` if the event is the last word on a file, else None."""
+    """Return `upload /path 123 bytes` if the event is the last word on a file or a stream, else None."""
     detail = event.detail
+    if event.kind is Kind.DIGEST and detail.get("ended"):
+        return streamed(event)
     if event.kind is not Kind.FILE or detail.get("op") != "close":
         return None
     verb, path, length = (plain(str(detail.get(key))) for key in ("direction", "path", "length"))
     torn = f" (incomplete: {plain(str(detail.get('status')))})" if detail.get("complete") is False else ""
     return f"{verb} {path} {length} bytes{torn}"
+
+
+def streamed(event: Event) -> str:
+    """Return `rsync upload 123 bytes` for a DIGEST: what of a stream is not kept."""
+    detail = {key: plain(str(value)) for key, value in event.detail.items()}
+    stream, length = detail.get("stream", "?"), detail.get("length", "?")
+    if "of" not in detail:
+        return f"{stream} not kept: {length} bytes"
+    verb = {"input": "upload", "output": "download"}.get(stream, stream)
+    return f"{detail['of']} {verb} {length} bytes"
 
 
 def label(event: Event) -> str | None:

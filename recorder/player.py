@@ -141,7 +141,7 @@ class Player:
             drawn, text = self._output.feed(event), label(event)
             if text is not None:
                 number = f"#{event.channel} " if event.channel else ""
-                mark = "" if event.kind is Kind.FILE else "$ "
+                mark = "" if event.kind in (Kind.FILE, Kind.DIGEST) else "$ "
                 drawn += f"{self._dim}{number}{mark}{text}{self._bright}\r\n".encode()
             for line in typed.feed(event):
                 drawn += f"{self._dim}#{event.channel} < {line}{self._bright}\r\n".encode()

@@ -2,7 +2,8 @@
 
 In      recorder.events.Event, in order; the session's header
 Out     lines without their LF: events begin with `[+time]`, text of the session with one of the MARGINS
-Holds   a screen for each live PTY channel, an unfinished line (LINE_BOUND characters) for each other stream
+Holds   a screen for each live PTY channel; an unfinished line (LINE_BOUND characters) or the latest digest for each
+        other stream
 
 No text of a session can pass for an event: each of its lines has a margin, and what would reorder or split a
 line (bidi controls, line separators) is written as \\uXXXX. Input is told only where there is no PTY, since a
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recorder.events import Event, Kind
-from recorder.output import command, transferred
+from recorder.output import command, streamed, transferred
 from recorder.screen import Screen
 from recorder.terminal import TerminalFilter, plain
 
@@ -70,9 +71,12 @@ class Transcript:
         self._pty: dict[int, tuple[int, int]] = {}
         self._screens: dict[int, Screen] = {}
         self._streams: dict[tuple[int, Kind], _Stream] = {}
+        self._digests: dict[tuple[int, str], Event] = {}
+        self._at_us = 0
 
     def feed(self, event: Event) -> Iterator[str]:
         """Yield the lines that the event completes."""
+        self._at_us = event.at_us
         match event.kind:
             case Kind.REQUEST:
                 if event.detail.get("pty"):
@@ -92,6 +96,11 @@ class Transcript:
             case Kind.OUTPUT | Kind.ERROR | Kind.NOTICE | Kind.INPUT:
                 stream = self._streams.setdefault((event.channel, event.kind), _Stream())
                 yield from _margin(event.kind, stream.feed(event.data))
+            case Kind.DIGEST:  # of the running ones only the last counts
+                key = (event.channel, str(event.detail.get("stream")))
+                self._digests[key] = event
+                if event.detail.get("ended"):
+                    yield self._digest(key)
             case Kind.EXIT:
                 yield from self._end(event.channel)
             case Kind.CLOSE:
@@ -99,11 +108,13 @@ class Transcript:
             case _:
                 pass
         if (told := _told(event)) is not None:
-            yield f"[+{_clock(event.at_us)}] {f'#{event.channel} ' if event.channel else ''}{told}"
+            yield _stamped(event.at_us, event.channel, told)
 
     def finish(self) -> Iterator[str]:
         """Yield what was held: unfinished lines and the screens as they stand."""
-        for channel in sorted({*self._screens, *(channel for channel, _ in self._streams)}):
+        for channel in sorted(
+            {*self._screens, *(channel for channel, _ in [*self._streams, *self._digests])}
+        ):
             yield from self._end(channel)
 
     def _end(self, channel: int) -> Iterator[str]:
@@ -112,6 +123,14 @@ class Transcript:
         for kind in MARGINS:
             if stream := self._streams.pop((channel, kind), None):
                 yield from _margin(kind, stream.finish())
+        for key in [key for key in self._digests if key[0] == channel]:
+            yield self._digest(key)
+
+    def _digest(self, key: tuple[int, str]) -> str:
+        """Tell what of a stream is not kept, and forget it."""
+        digest = self._digests.pop(key)
+        sha256 = plain(str(digest.detail.get("sha256")))
+        return _stamped(self._at_us, digest.channel, f"{streamed(digest)} sha256 {sha256}")
 
 
 def transcript(session: Mapping[str, Any], events: Iterable[Event]) -> Iterator[str]:
@@ -147,9 +166,6 @@ def _told(event: Event) -> str | None:
             return f"{detail.get('verdict', '?')} by {by or 'no rule'}{why}"
         case Kind.FILE:
             return _file(event, detail)
-        case Kind.DIGEST:
-            size, digest = detail.get("length"), detail.get("sha256")
-            return f"{detail.get('stream', '?')} not kept: {size} bytes sha256 {digest}"
         case Kind.SIGNAL:
             return f"signal {detail.get('name', '?')}"
         case Kind.REFUSED:
@@ -175,6 +191,10 @@ def _file(event: Event, detail: Mapping[str, str]) -> str | None:
     onto = f" to {detail['to']}" if "to" in detail else ""
     failed = f": {detail['status']}" if detail.get("status", "ok") != "ok" else ""
     return f"{detail.get('op', 'file')} {detail.get('path') or detail.get('name', '')}{onto}{failed}"
+
+
+def _stamped(at_us: int, channel: int, told: str) -> str:
+    return f"[+{_clock(at_us)}] {f'#{channel} ' if channel else ''}{told}"
 
 
 def _margin(kind: Kind, lines: Iterable[str]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from tabulate import tabulate
 from bastion.cli.times import iso, lasted, short
 from recorder.events import Event, Kind
 from recorder.evidence import SessionRow
+from recorder.output import streamed
 from recorder.terminal import plain
 from recorder.verify import Problem, Report
 
@@ -81,6 +82,7 @@ def session_details(row: SessionRow, events: Iterable[Event]) -> dict[str, Any]:
     peer = ""
     told: list[dict[str, Any]] = []
     files: list[dict[str, Any]] = []
+    streams: dict[tuple[int, str], dict[str, Any]] = {}
     for event in events:
         at = f"{event.at_us / 1_000_000:.6f}"
         if event.kind is Kind.OPEN:
@@ -95,6 +97,9 @@ def session_details(row: SessionRow, events: Iterable[Event]) -> dict[str, Any]:
             told.append({"at_s": at, "channel": event.channel, "event": "notice", "text": text})
         elif event.kind is Kind.FILE and event.detail.get("op") not in ("progress", "open", "list"):
             files.append({"at_s": at, "channel": event.channel, **event.detail})
+        elif event.kind is Kind.DIGEST:  # of the running ones only the last counts
+            streams[event.channel, event.detail["stream"]] = {"at_s": at, **_stream(event)}
+    files += streams.values()
     shown = whole_object(row)
     return {**shown, "peer": peer, "certificate": certificate, "events": told, "files": files}
 
@@ -200,6 +205,8 @@ def _happening(entry: dict[str, Any]) -> str:
 
 
 def _file(entry: dict[str, Any]) -> str:
+    if entry["op"] == "stream":
+        return f"+{entry['at_s']}s #{entry['channel']} {entry['what']} sha256 {entry['sha256']}"
     if entry["op"] == "close":
         whole = "" if entry.get("complete", True) else ", NOT COMPLETE"
         return (
@@ -209,6 +216,12 @@ def _file(entry: dict[str, Any]) -> str:
     to = f" to {plain(str(entry['to']))}" if entry.get("to") else ""
     path = plain(str(entry.get("path", "")))
     return f"+{entry['at_s']}s #{entry['channel']} {entry['op']} {path}{to}: {entry.get('status')}"
+
+
+def _stream(event: Event) -> dict[str, Any]:
+    detail = event.detail
+    told = {"channel": event.channel, "op": "stream", "what": streamed(event)}
+    return {**told, **detail}
 
 
 def _value(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Watch file transfers pass through the bastion, unaltered, and say what each byte was before it goes on.
 
-In      the bytes of one sftp or `scp -t`/`scp -f` channel, from both sides, in the order they arrived
+In      the bytes of one sftp, `scp -t`/`scp -f`, rsync or git channel, from both sides, in the order they arrived
 Out     Tapped: the bytes to pass on, and the events to record before they are
 Errors  TransferError: the stream is malformed or past a bound; the session ends
 
@@ -16,6 +16,9 @@ Errors  TransferError: the stream is malformed or past a bound; the session ends
 | scp_record.py  | one line of it                                                       |
 | scp_place.py   | which path on the target a line means                                |
 | scp_command.py | which commands are an scp server and nothing else                    |
+| stream.py      | rsync and git streams: length and running SHA-256 of each direction  |
+| stream_command.py | which commands are an rsync or git server and nothing else        |
+| shell_words.py | the words of a command that every shell reads alike                  |
 | errors.py      | TransferError                                                        |
 
 The FILE events of a tap, by `op`; every path is text, bytes that are not UTF-8 shown as `\\xNN`:
@@ -32,6 +35,9 @@ The FILE events of a tap, by `op`; every path is text, bytes that are not UTF-8 
 - `setstat`, `fsetstat`, `lsetstat`: path, what was set (mode, size, uid, gid, atime, mtime), status
 - `extended`  name, status: any other extension
 
+The DIGEST events of rsync and git: `of` (which server), `stream` (input, output), length and sha256 of all so
+far; one per piece passed on, and one with `ended` for each direction in which anything passed.
+
 `status` is `ok`, what the target answered (`no-such-file`, …), `unanswered`, or `not-closed` for a file that
 was still open when the channel ended. `complete` says that it was closed with `ok` and no read or write of
 it was refused or left unanswered; `sha256` is of the bytes in the order they passed, of refused ones too.
@@ -45,6 +51,8 @@ from bastion.transfer.errors import TransferError
 from bastion.transfer.scp import ScpTap
 from bastion.transfer.scp_command import ScpCommand, parse_scp_command
 from bastion.transfer.sftp import SftpTap
+from bastion.transfer.stream import StreamTap
+from bastion.transfer.stream_command import StreamCommand, parse_stream_command
 from bastion.transfer.tap import Side, Tap, TapEvent, Tapped
 
 __all__ = [
@@ -52,9 +60,12 @@ __all__ = [
     "ScpTap",
     "SftpTap",
     "Side",
+    "StreamCommand",
+    "StreamTap",
     "Tap",
     "TapEvent",
     "Tapped",
     "TransferError",
     "parse_scp_command",
+    "parse_stream_command",
 ]

@@ -34,6 +34,15 @@ def test_the_access_that_a_policy_must_grant(request_: Request, access: Access) 
     assert request_.access is access
 
 
+def test_an_rsync_or_git_server_without_a_terminal_is_a_stream() -> None:
+    command = b"git-upload-pack '/srv/orders.git'"
+    alone = Request(kind="exec", data=command)
+    assert (alone.access, alone.detail()["stream"]) == (Access.EXEC, "git upload-pack")
+    for other in (Request(kind="exec", data=command, pty=PTY), Request(kind="subsystem", data=command)):
+        assert other.stream is None
+        assert "stream" not in other.detail()
+
+
 @pytest.mark.parametrize(
     "command",
     [b"scp -t /srv; sh", b"scp -t $(id)", b"scp -t /srv\nid", b"scp -S sh -t x", b" scp -t x", b"scp"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -241,6 +242,38 @@ async def test_past_the_quota_a_rule_may_let_it_go_on_by_length_and_digest(store
     digests = [event.detail for event in scene.recorded() if event.kind is Kind.DIGEST]
     assert digests[-1]["length"] == 4000
     assert digests[-1]["stream"] == "output"
+
+
+async def test_l1_of_an_rsync_stream_length_and_digest_are_kept_and_stderr_whole(store: Store) -> None:
+    scene = Scene(store, (ALLOW,), 1 << 20)
+    await scene.ask(Request(kind="exec", data=b"rsync --server . /x"))
+    scene.bot.inbox.put(Data(b"up"))
+    for item in (Data(b"down"), Data(b"oops", True), Exited(status=23), Closed()):
+        scene.far.inbox.put(item)
+    await scene.bot_ended()
+    assert (scene.far.got, scene.bot.out, scene.bot.err) == (b"up", b"down", b"oops")
+    events = scene.recorded()
+    told = {event.detail["stream"]: event.detail for event in events if event.kind is Kind.DIGEST}
+    assert {stream: (it["of"], it["length"], it["ended"]) for stream, it in told.items()} == {
+        "input": ("rsync", 2, True),
+        "output": ("rsync", 4, True),
+    }
+    assert told["output"]["sha256"] == hashlib.sha256(b"down").hexdigest()
+    kept = [(event.kind, event.data) for event in events if event.data]
+    assert kept == [(Kind.REQUEST, b"rsync --server . /x"), (Kind.ERROR, b"oops")]
+    (request,) = [event for event in events if event.kind is Kind.REQUEST]
+    assert (request.detail["access"], request.detail["stream"]) == ("exec", "rsync")
+
+
+async def test_t23_a_command_that_only_begins_like_rsync_is_kept_whole(store: Store) -> None:
+    scene = Scene(store, (ALLOW,), 1 << 20)
+    await scene.ask(Request(kind="exec", data=b"rsync --server . /x; sh"))
+    scene.bot.inbox.put(Data(b"up"))
+    for item in (Data(b"down"), Exited(status=0), Closed()):
+        scene.far.inbox.put(item)
+    await scene.bot_ended()
+    kept = {event.kind: event.data for event in scene.recorded() if event.data}
+    assert (kept[Kind.INPUT], kept[Kind.OUTPUT]) == (b"up", b"down")
 
 
 async def test_t23_a_malformed_sftp_stream_ends_the_session(store: Store) -> None:

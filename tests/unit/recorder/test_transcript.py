@@ -81,11 +81,25 @@ def test_a_session_reads_well() -> None:
         "[+00:02.100] #2 open /srv/app.tgz",
         "[+01:02.200] #2 upload /srv/app.tgz 9 bytes sha256 ab12",
         "[+01:02.300] refused agent forwarding: never",
-        "[+01:02.400] #2 output not kept: 5 bytes sha256 cd",
         "[+01:02.500] #2 signal TERM",
+        "[+01:02.600] #2 output not kept: 5 bytes sha256 cd",
         "[+01:02.600] #2 killed by TERM",
         "[+01:01:02.700] closed: the client left",
     ]
+
+
+def test_of_running_digests_only_the_last_counts() -> None:
+    def digest(at_us: int, stream: str, length: int, **more: object) -> Event:
+        detail = {"stream": stream, "of": "rsync", "length": length, "sha256": f"ab{length}", **more}
+        return Event(at_us, Kind.DIGEST, 1, detail=detail)
+
+    running = [digest(1000, "input", 1), digest(2000, "output", 5), digest(3000, "input", 3)]
+    ends = [digest(4000, "input", 3, ended=True), digest(5000, "output", 5, ended=True)]
+    told = ["#1 rsync upload 3 bytes sha256 ab3", "#1 rsync download 5 bytes sha256 ab5"]
+    whole = transcript(SESSION, [*running, *ends, Event(6000, Kind.EXIT, 1, detail={"status": 0})])
+    assert list(whole)[4:] == ["[+00:00.004] " + told[0], "[+00:00.005] " + told[1], "[+00:00.006] #1 exit 0"]
+    torn = transcript(SESSION, [*running, Event(7000, Kind.CLOSE, detail={"state": "interrupted"})])
+    assert list(torn)[4:] == [*("[+00:00.007] " + line for line in told), "[+00:00.007] interrupted"]
 
 
 def test_a_pty_is_rendered() -> None:
