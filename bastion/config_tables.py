@@ -8,7 +8,7 @@ Source  docs/configuration.md; JSON Schema 2020-12
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -246,6 +246,7 @@ class Document(Table):
     policy: PolicyTable = Field(description="Which rules decide.", examples=[{"files": ["policy.toml"]}])
 
 
+@cache
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the configuration, for editors."""
     return tidied(Document.model_json_schema(), "bastion configuration")

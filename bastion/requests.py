@@ -88,10 +88,11 @@ class DirectName:
 def parse_direct(subsystem: bytes) -> DirectName | None:
     """Return what `KIND:[LOGIN@]TARGET` says; None when it has no such form."""
     try:
-        kind, colon, rest = subsystem.decode("ascii").partition(":")
+        text = subsystem.decode("ascii")
     except UnicodeDecodeError:
         return None
+    kind, colon, rest = text.partition(":")
     login, at, target = rest.rpartition("@")
-    if not colon or not kind or not target or not rest.isprintable() or (at and not login):
+    if not colon or not kind or not target or not text.isprintable() or (at and not login):
         return None
     return DirectName(kind=kind, login=login or None, target=target)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -178,6 +179,7 @@ def parse_policy(sources: Iterable[Source]) -> Policy:
     return Policy(rules=tuple(rule for rule, _ in rules.values()))
 
 
+@cache
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a policy file, for editors."""
     return tidied(Document.model_json_schema(), "bastion policy")

@@ -71,7 +71,7 @@ def decode_events(body: bytes) -> list[Event]:
     """Return the events that `encode_events` wrote; raise EventDecodeError on anything else."""
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise EventDecodeError(f"not a list of events: {error}") from error
 
 

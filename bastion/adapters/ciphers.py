@@ -1,10 +1,14 @@
-"""Choose which ciphers to offer.
+"""Choose which ciphers and key exchanges to offer.
 
 OpenSSH's client prefers chacha20-poly1305 and the client's order wins (RFC 4253 section 7.1), but asyncssh runs that
 cipher in slow steps: offering only AES-GCM, where the CPU has AES, tripled bulk throughput. GCM needs OpenSSH 6.2
 or later. Without AES in hardware chacha20 comes first.
 
-Source  RFC 5647; OpenSSH PROTOCOL.chacha20poly1305
+A stranger chooses the key exchange, so that only those are offered that cost us little: with rsa2048-sha256 the server
+makes an RSA key for each connection (10 to 300 ms), and finite-field groups go up to 8192 bits. OpenSSH since 5.7 and
+all other maintained clients have one of these.
+
+Source  RFC 5647; OpenSSH PROTOCOL.chacha20poly1305; RFC 8731; RFC 5656; RFC 9142 section 4
 """
 
 from __future__ import annotations
@@ -14,6 +18,14 @@ from pathlib import Path
 
 AES_GCM = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com"]
 CHACHA = ["chacha20-poly1305@openssh.com"]
+KEY_EXCHANGES = [
+    "mlkem768x25519-sha256",
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+]
 
 
 @cache

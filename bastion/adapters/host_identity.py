@@ -15,7 +15,7 @@ from typing import Any
 import asyncssh
 
 from bastion import certificate
-from bastion.adapters.ciphers import offered_ciphers
+from bastion.adapters.ciphers import KEY_EXCHANGES, offered_ciphers
 from bastion.adapters.ssh_options import server_options
 from bastion.keyring import Keyring, private_pem
 
@@ -48,6 +48,7 @@ class HostIdentity:
         options = server_options(
             (self._key, asyncssh.import_certificate(line)),
             server_version=VERSION,
+            kex_algs=KEY_EXCHANGES,
             encryption_algs=offered_ciphers(),
             login_timeout=LOGIN_S,
             keepalive_interval=KEEPALIVE_S,

@@ -9,14 +9,16 @@ Source  RFC 4252, 4253, 4254
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, cast
 
 import asyncssh
 from asyncssh.channel import SSHServerChannel
 from asyncssh.connection import SSHServerConnection, SSHServerConnectionOptions
 from asyncssh.constants import MSG_CHANNEL_OPEN, MSG_GLOBAL_REQUEST, MSG_IGNORE
-from asyncssh.packet import SSHPacket, String
+from asyncssh.packet import PacketDecodeError, SSHPacket, String
 
 from bastion.adapters.asyncssh_hooks.channel import ServerChannel
 from bastion.adapters.ssh_judges import KeyJudge
@@ -110,6 +112,22 @@ class ServerConnection(SSHServerConnection):
         MSG_CHANNEL_OPEN: _process_channel_open,
         MSG_GLOBAL_REQUEST: _process_global_request,
     }
+
+    def internal_error(
+        self,
+        exc_info: tuple[type[BaseException], BaseException, TracebackType]
+        | tuple[None, None, None]
+        | None = None,
+        error_logger: Any = None,
+    ) -> None:
+        """End the connection; for a packet or a text that cannot be read the peer is at fault, and is told so."""
+        error = (exc_info or sys.exc_info())[1]
+        if isinstance(error, PacketDecodeError | UnicodeDecodeError):
+            broken = asyncssh.ProtocolError(f"Malformed packet or text: {type(error).__name__}")
+            self._send_disconnect(broken.code, broken.reason, broken.lang)
+            self._force_close(broken)
+        else:
+            super().internal_error(exc_info, error_logger)
 
     def pause_writing(self) -> None:
         self._room.clear()

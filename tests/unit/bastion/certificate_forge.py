@@ -6,6 +6,7 @@ Source  OpenSSH PROTOCOL.certkeys; RFC 4251 section 5
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
@@ -39,8 +40,8 @@ def string(data: bytes) -> bytes:
 
 @cache
 def key(name: str) -> Ed25519PrivateKey:
-    """Return the Ed25519 key of this name, made once."""
-    return Ed25519PrivateKey.generate()
+    """Return the Ed25519 key of this name, the same in every run, so that what it signed can be kept."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
 
 
 @cache
