@@ -1,6 +1,6 @@
 """Show that what is installed is what pyproject.toml asks for: locks, packages, container.
 
-In      pyproject.toml, both lock files, Dockerfile, and the tree
+In      pyproject.toml, the lock files, Dockerfile, and the tree
 Source  issue: dependencies pinned by a lock file; PEP 508; pip's hash-checking mode
 """
 
@@ -20,6 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 BUILD = PROJECT["build-system"]["requires"]
 RUNTIME = PROJECT["project"]["dependencies"]
 DEV = PROJECT["project"]["optional-dependencies"]["dev"]
+FUZZ = PROJECT["dependency-groups"]["fuzz"]
 PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 
 
@@ -36,7 +37,11 @@ def read_lock(name: str) -> dict[str, tuple[str, frozenset[str]]]:
 
 @pytest.mark.parametrize(
     ("lock", "wanted"),
-    [("requirements.lock", BUILD + RUNTIME), ("requirements-dev.lock", BUILD + RUNTIME + DEV)],
+    [
+        ("requirements.lock", BUILD + RUNTIME),
+        ("requirements-dev.lock", BUILD + RUNTIME + DEV),
+        ("requirements-fuzz.lock", FUZZ),
+    ],
 )
 def test_lock_satisfies_the_project_file(lock: str, wanted: list[str]) -> None:
     pins = read_lock(lock)
