@@ -23,6 +23,7 @@ from bastion.config_rows import (
     bastion_settings,
     identity,
     issuer_settings,
+    limits,
     person,
     recorder_settings,
     target,
@@ -32,6 +33,7 @@ from bastion.config_tables import (
     Document,
     IdentityTable,
     IssuerTable,
+    LimitsTable,
     PersonTable,
     PolicyTable,
     RecorderTable,
@@ -60,6 +62,7 @@ def load(path: Path) -> Config:
         findings = error.errors()
     sound = _Sound(raw, findings)
     bastion, recorder = sound.table("bastion", BastionTable), sound.table("recorder", RecorderTable)
+    bounds = sound.table("limits", LimitsTable)
     rows = Rows(
         bastion=bastion_settings(bastion, folder) if bastion else None,
         issuers={at: issuer_settings(row, folder) for at, row in sound.rows("issuer", IssuerTable)},
@@ -73,12 +76,13 @@ def load(path: Path) -> Config:
     chosen = sound.table("policy", PolicyTable)
     policy, wrong = read_policy(file, chosen.files, path.parent) if chosen else (None, [])
     problems += wrong
-    if problems or not (rows.bastion and recorder and chosen and policy):
+    if problems or not (rows.bastion and recorder and bounds and chosen and policy):
         raise ConfigError(problems)
     config = Config(
         source=path.absolute(),
         bastion=rows.bastion,
         recorder=recorder_settings(recorder),
+        limits=limits(bounds),
         issuers=tuple(rows.issuers.values()),
         persons=tuple(rows.persons.values()),
         identities=tuple(rows.identities.values()),

@@ -14,11 +14,13 @@ from bastion.config_tables import (
     BastionTable,
     IdentityTable,
     IssuerTable,
+    LimitsTable,
     PersonTable,
     RecorderTable,
     TargetTable,
 )
 from bastion.identity import Identity, Person
+from bastion.limits import Limits
 from bastion.settings import BastionSettings, IssuerSettings, RecorderSettings, Target, TargetAuth
 
 
@@ -48,6 +50,26 @@ def bastion_settings(table: BastionTable, folder: Path) -> BastionSettings:
 def recorder_settings(table: RecorderTable) -> RecorderSettings:
     """Return what a [recorder] table says."""
     return RecorderSettings(durability=table.durability, quota_bytes=table.quota)
+
+
+def limits(table: LimitsTable) -> Limits:
+    """Return what a [limits] table says."""
+    return Limits(
+        connections=table.connections,
+        connections_per_source=table.connections_per_source,
+        handshakes=table.handshakes,
+        handshakes_per_source=table.handshakes_per_source,
+        failures_per_source=table.failures_per_source,
+        auth_tries=table.auth_tries,
+        handshake_s=table.handshake,
+        rekey_s=table.rekey,
+        idle_connection_s=table.idle_connection,
+        idle_session_s=table.idle_session,
+        channels=table.channels,
+        requests=table.requests,
+        packet_before_login_bytes=table.packet_before_login,
+        packet_bytes=table.packet,
+    )
 
 
 def issuer_settings(table: IssuerTable, folder: Path) -> IssuerSettings:

@@ -24,7 +24,7 @@ from bastion.names import (
     check_text,
 )
 from bastion.public_key_line import parse_public_key_line
-from bastion.quantities import DAY_S, MINUTE_S, parse_duration, parse_size
+from bastion.quantities import DAY_S, HOUR_S, MINUTE_S, check_packet_size, parse_duration, parse_size
 from bastion.settings import AuthKind, Durability, TargetKind
 from policies.schema import tidied
 
@@ -38,19 +38,23 @@ def _written(default: str | list[str] | dict[str, str]) -> Any:
     return default
 
 
+def _duration(low_s: int, high_s: int) -> PlainValidator:
+    return PlainValidator(partial(parse_duration, low_s=low_s, high_s=high_s), json_schema_input_type=str)
+
+
 Text = Annotated[str, AfterValidator(check_text)]
 Group = Annotated[str, AfterValidator(check_group)]
 KeyLine = Annotated[str, AfterValidator(parse_public_key_line)]
 Listen = Annotated[Address, PlainValidator(parse_listen, json_schema_input_type=str)]
 Size = Annotated[int, PlainValidator(parse_size, json_schema_input_type=str | int)]
-Lifetime = Annotated[
-    int,
-    PlainValidator(partial(parse_duration, low_s=MINUTE_S, high_s=DAY_S), json_schema_input_type=str),
+Lifetime = Annotated[int, _duration(MINUTE_S, DAY_S)]
+SessionLength = Annotated[int, _duration(MINUTE_S, 7 * DAY_S)]
+Patience = Annotated[int, _duration(1, HOUR_S)]
+Idleness = Annotated[int, _duration(1, 7 * DAY_S)]
+PacketSize = Annotated[
+    int, PlainValidator(parse_size, json_schema_input_type=str | int), AfterValidator(check_packet_size)
 ]
-SessionLength = Annotated[
-    int,
-    PlainValidator(partial(parse_duration, low_s=MINUTE_S, high_s=7 * DAY_S), json_schema_input_type=str),
-]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Table(BaseModel):
@@ -102,6 +106,68 @@ class RecorderTable(Table):
         description='Recorded content per session, such as "512MiB", or a number of bytes. Past it the '
         'session ends, unless a rule that allows it says past_quota = "digest-only".',
     )
+
+
+class LimitsTable(Table):
+    """What clients and targets may make of the bastion. A source is an address, or an IPv6 network of 64 bits."""
+
+    connections: Count = Field(
+        default=2000,
+        description="Connections at once. Each takes about 0.3 MB and two or three open files; what the system allows "
+        "a process is raised to its hard limit at the start.",
+    )
+    connections_per_source: Count = Field(
+        default=1000,
+        description="Connections at once from one source: half, so that no one source keeps the others out, and enough "
+        "for a fleet of runners behind one address.",
+    )
+    handshakes: Count = Field(
+        default=200,
+        description="Connections that have not logged in with a certificate. When there are more, the oldest of the "
+        "source that has most is sent away.",
+    )
+    handshakes_per_source: Count = Field(
+        default=100,
+        description="The same for one source; the oldest goes. Enough for 100 jobs that start in the same second.",
+    )
+    failures_per_source: Count = Field(
+        default=200,
+        description="Connections of one source that may end without a login; one a second is forgiven, each login "
+        "forgives ten. Past that it is refused at once, for 1 s at first and never longer than 30 s at a time.",
+    )
+    auth_tries: Annotated[int, Field(ge=3, le=100)] = Field(
+        default=12,
+        description="Login tries of one connection, of any kind, with the questions whether a key would do.",
+    )
+    handshake: Patience = Field(
+        default=_written("30s"), description="How long a connection has to log in, silent or busy."
+    )
+    rekey: Patience = Field(
+        default=_written("60s"),
+        description="How long the other side may take to agree on new keys; nothing else passes meanwhile.",
+    )
+    idle_connection: Idleness = Field(
+        default=_written("15m"),
+        description="How long a connection may have no channel open, as one that ssh keeps for later commands does.",
+    )
+    idle_session: Idleness = Field(
+        default=_written("1h"),
+        description="How long a session may go without a byte either way (keep-alives do not count). A command that "
+        "works in silence for longer needs more.",
+    )
+    channels: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=64, description="Channels at once on one connection; ssh multiplexes ten by default."
+    )
+    requests: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=64,
+        description="Requests of one channel or connection that wait while an earlier one is decided.",
+    )
+    packet_before_login: PacketSize = Field(
+        default=35_000,
+        description="The longest packet before the login, in bytes. RFC 4253 asks for 35000, which any certificate "
+        "that OpenSSH makes fits into.",
+    )
+    packet: PacketSize = Field(default=_written("256KiB"), description="The longest packet after it.")
 
 
 class IssuerTable(Table):
@@ -239,6 +305,11 @@ class Document(Table):
 
     bastion: BastionTable = Field(default=_written({}), description="The bastion itself.")
     recorder: RecorderTable = Field(default=_written({}), description="How sessions are recorded.")
+    limits: LimitsTable = Field(
+        default=_written({}),
+        description="What clients and targets may make of the bastion. A source is an address, or an IPv6 network of "
+        "64 bits. A reload changes these for connections made after it.",
+    )
     issuer: list[IssuerTable] = Field(default=[], description="The OIDC issuers whose tokens are taken.")
     person: list[PersonTable] = Field(default=[], description="Humans, each under all their names.")
     identity: list[IdentityTable] = Field(default=[], description="Bots, jobs and service accounts.")

@@ -22,6 +22,7 @@ SIZE_PATTERN = r"^\d{1,15}(B|KiB|MiB|GiB|TiB)$"
 _UNIT_S = {"d": DAY_S, "h": HOUR_S, "m": MINUTE_S, "s": 1}
 _UNIT_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _QUOTA_BYTES = 1 << 50
+_PACKET_BYTES = (35_000, 1 << 20)  # RFC 4253 section 6.1 asks for at least the first
 
 
 def parse_duration(value: object, *, low_s: int, high_s: int) -> int:
@@ -58,3 +59,11 @@ def parse_size(value: object) -> int:
     raise ValueError(
         f'got {shown(value)}, expected a size such as "1GiB" (a whole number and {units}), or bytes'
     )
+
+
+def check_packet_size(size_bytes: int) -> int:
+    """Return a packet's greatest length if every peer can live with it, and we can."""
+    low, high = _PACKET_BYTES
+    if not low <= size_bytes <= high:
+        raise ValueError(f"got {size_bytes}, expected a size from {low} to {high} bytes")
+    return size_bytes

@@ -14,6 +14,7 @@ from typing import Literal
 
 from bastion.addresses import Address
 from bastion.identity import Identity, Person
+from bastion.limits import Limits
 from policies.engine import Policy
 
 Durability = Literal["power", "process"]
@@ -87,6 +88,7 @@ class Config:
     source: Path
     bastion: BastionSettings
     recorder: RecorderSettings
+    limits: Limits
     issuers: tuple[IssuerSettings, ...]
     persons: tuple[Person, ...]
     identities: tuple[Identity, ...]
