@@ -189,8 +189,8 @@ class House:
 
     # What people and jobs ask of the bastion itself.
 
-    async def certify(self, bot: BotEnd, key: bytes, peer: str) -> None:
-        """Read a token from standard input, and answer with a certificate or with the reason why not."""
+    async def certify(self, bot: BotEnd, key: bytes, peer: str) -> bool:
+        """Read a token from standard input, answer with a certificate or why not; say whether there was one."""
         try:
             async with asyncio.timeout(TOKEN_WAIT_S):
                 token = await _read_all(bot, TOKEN_BYTES)
@@ -209,6 +209,8 @@ class House:
         else:
             await bot.write(line.encode() + b"\n")
             bot.exit(Exited(status=0))
+            return True
+        return False
 
     async def control(self, bot: BotEnd, principal: Principal, request: Request) -> None:
         """Serve one control command to its end."""
@@ -219,7 +221,8 @@ class House:
 
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
         """Record that something was asked for and refused outside any session (of strangers, not each time)."""
-        if principal is None and not await self._register.may_note(peer):
+        left_out = 0 if principal is not None else await self._register.may_note(peer, "request.refused")
+        if left_out is None:
             return
         try:
             await self._store.audit(
@@ -230,18 +233,26 @@ class House:
                     "peer": peer,
                     "what": what[:256],
                     "reason": reason[:512],
+                    **_left_out(left_out),
                 },
             )
         except RecorderError as error:
             log.error("could not record a refusal: %s", error)
 
-    async def note_broken(self, peer: str, what: str, reason: str) -> None:
-        """Record a login that was refused or a connection that broke, unless its source does this all the time."""
-        if not await self._register.may_note(peer):
+    async def note_broken(self, peer: str, what: str, reason: str, limit: str = "") -> None:
+        """Record a login or connection that was refused or broke, with its limit if it was over one.
+
+        Not so if its source does this all the time: then the next entry says how many were left out.
+        """
+        left_out = await self._register.may_note(peer, what)
+        if left_out is None:
             return
         log.warning("%s peer=%s: %s", what, peer, reason)
+        over = {"limit": limit} if limit else {}
         try:
-            await self._store.audit(what, {"peer": peer, "reason": reason[:512]})
+            await self._store.audit(
+                what, {"peer": peer, "reason": reason[:512], **over, **_left_out(left_out)}
+            )
         except RecorderError as error:
             log.error("could not record that a login was refused: %s", error)
 
@@ -305,6 +316,10 @@ async def _read_all(bot: BotEnd, most_bytes: int) -> bytes:
                 case _:
                     pass
     return data
+
+
+def _left_out(count: int) -> dict[str, int]:
+    return {"left_out": count} if count else {}
 
 
 async def _end(bot: BotEnd, text: str, *, status: int) -> None:

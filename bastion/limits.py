@@ -30,9 +30,15 @@ class Limits:
 
 
 MINIMUM_PACKET_BYTES = 1024  # a peer that takes less makes many packets of few bytes in one step
+PACKETS_AT_ONCE = 64  # of one connection in one step of the loop
+UNREAD_REPLIES = 1000  # answers, other than data, that wait for a peer that does not read
+REKEYS = 16  # key exchanges at once that a peer may ask for, then as below
+REKEYS_PER_S = 1.0
+REKEY_BYTES = 256 * 1024  # that move give reason for another: a client may well say RekeyLimit=1M
+REFUSED_CHANNELS = 64  # at once; a client that multiplexes may meet its bound now and then
+REFUSED_CHANNELS_PER_S = 1.0
+BANNERS = 100  # of a target, before it lets us in
+JOINED_BYTES = 4096  # data that a channel holds back is kept in pieces of about this
+HELD_PIECES = 65_536
 MAXIMUM_ENVIRONMENT = 64
 MAXIMUM_ENVIRONMENT_BYTES = 4096
-MAXIMUM_AUTH_TRIES = 12
-MAXIMUM_CHANNELS = 64
-MAXIMUM_REQUESTS = 64
-REKEY_S = 20.0

@@ -6,7 +6,7 @@ do wrong is put on the record.
 In      a token's digest with a key; a source (an address)
 Out     the key that came first; whether this one may pass
 Holds   one entry per token that is still valid (key fingerprint), and at most as many of expired ones, or
-        FORGET_TOKENS; two throttles
+        FORGET_TOKENS; two kinds of throttle
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from bastion.admission import source_of
+from bastion.notes import Notes
 from bastion.throttle import Throttle
 from recorder.audit import Entry
 
 FORGET_TOKENS = 1024
 ASK_BURST = 30.0
 ASK_PER_S = 2.0
-NOTE_BURST = 200.0
-NOTE_PER_S = 0.2
 
 
 class Register(Protocol):
@@ -33,8 +33,11 @@ class Register(Protocol):
     async def may_ask(self, source: str) -> bool:
         """Say whether a source may ask for another certificate now."""
 
-    async def may_note(self, source: str) -> bool:
-        """Say whether one more thing that a source did wrong is put on the record."""
+    async def may_note(self, source: str, what: str) -> int | None:
+        """Say whether one more thing that a source did wrong goes on the record, None if not.
+
+        The number says how many of that source were left out before it.
+        """
 
 
 class OwnRegister:
@@ -45,7 +48,7 @@ class OwnRegister:
         self._used: dict[str, tuple[str, int]] = {}
         self._forget_at = FORGET_TOKENS
         self._asking = Throttle(burst=ASK_BURST, per_s=ASK_PER_S)
-        self._noting = Throttle(burst=NOTE_BURST, per_s=NOTE_PER_S)
+        self.notes = Notes()
 
     def remember(self, entries: Iterable[Entry]) -> None:
         """Take in, at start, which tokens were used for which key (from the audit chain)."""
@@ -69,5 +72,5 @@ class OwnRegister:
     async def may_ask(self, source: str) -> bool:
         return self._asking.admit(source, self._now())
 
-    async def may_note(self, source: str) -> bool:
-        return self._noting.admit(source, self._now())
+    async def may_note(self, source: str, what: str) -> int | None:
+        return self.notes.admit(source_of(source), what, self._now())

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import resource
 import signal
 import socket
 import weakref
@@ -21,10 +22,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bastion.adapters.asyncssh_hooks import ServerConnection
-from bastion.adapters.host_identity import HostIdentity
+from bastion.adapters.host_identity import VERSION, HostIdentity
 from bastion.adapters.oidc_http import IssuerKeys, StaticKeys
+from bastion.adapters.ssh_gate import Gate
+from bastion.adapters.ssh_judges import Guest
 from bastion.adapters.ssh_server import OuterServer
 from bastion.adapters.ssh_upstream import SshWay
+from bastion.admission import Admission, Refusal
 from bastion.authority import Authority
 from bastion.clock import Clock
 from bastion.config import load
@@ -107,6 +111,7 @@ class Bastion:
         self._clock.not_before(self.store.run_now(latest_us))
         self._register = OwnRegister(self._clock.now)
         self._issuers = Issuers(self._tasks)
+        self._admission = Admission(self.config.limits)
         self._host = HostIdentity(self.keyring, self._clock.now)
         self.house = House(
             config=self.config,
@@ -183,6 +188,7 @@ class Bastion:
         else:
             self._issuers.adopt(sources)
             self.config = config
+            self._admission.limits = config.limits
             ended = self.house.adopt(config)
             await self.store.audit(
                 "configuration.reloaded",
@@ -224,11 +230,14 @@ class Bastion:
 
     async def _listen(self) -> list[str]:
         loop = asyncio.get_running_loop()
+        gate = Gate(
+            self._admission, version=VERSION, make=self._connection, note=self._note_refused, now=loop.time
+        )
         bound: list[str] = []
         for address in self.config.bastion.listen:
             try:
                 server = await loop.create_server(
-                    self._connection, address.host, address.port, backlog=256, reuse_address=True
+                    gate, address.host, address.port, backlog=256, reuse_address=True
                 )
             except OSError as error:
                 # asyncio wraps the system's own words in a sentence that says the address once more
@@ -241,11 +250,21 @@ class Bastion:
                 bound.append(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         return bound
 
-    def _connection(self) -> ServerConnection:
+    def _connection(self, guest: Guest) -> ServerConnection:
         options = self._host(self.config.bastion.names)
-        connection = ServerConnection(asyncio.get_running_loop(), options, lambda: OuterServer(self.house))
+        connection = ServerConnection(
+            asyncio.get_running_loop(),
+            options,
+            lambda: OuterServer(self.house),
+            limits=self.config.limits,
+            guest=guest,
+        )
         self._connections.add(connection)
         return connection
+
+    def _note_refused(self, peer: str, refusal: Refusal) -> None:
+        noted = self.house.note_broken(peer, "connection.refused", refusal.reason, refusal.limit)
+        self.house.start(noted, "note")
 
     async def _watch(self) -> None:
         """Look after what no event announces: checkpoints, seals that are owed, a clock set back."""
@@ -255,6 +274,8 @@ class Bastion:
             since_checkpoint_s += WATCH_S
             try:
                 await self._seal_unsealed()
+                if (owed := self._register.notes.owed(self._clock.now())) is not None:
+                    await self.store.audit("peer.left-out", {"peer": owed[0], "left_out": owed[1]})
                 if self._clock.stepped_back_us > self._told_step_us:
                     by_us = self._clock.stepped_back_us
                     log.warning(
@@ -287,6 +308,8 @@ def serve(path: Path) -> None:
 
 
 async def _serve(path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
     bastion = Bastion(path)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import asyncssh
 
 from bastion.adapters.asyncssh_hooks import ServerConnection
+from bastion.adapters.ssh_limits import OverLimit
 from bastion.certificate import Login
 from bastion.principal import Principal
 from bastion.relay import BotEnd
@@ -45,8 +46,8 @@ class House(Protocol):
     async def open_session(self, principal: Principal, target: str, login: str | None) -> Session:
         """Open a session; raise Refused, TargetError or RecorderError."""
 
-    async def certify(self, bot: BotEnd, key: bytes, peer: str) -> None:
-        """Serve one `certificate` request to its end."""
+    async def certify(self, bot: BotEnd, key: bytes, peer: str) -> bool:
+        """Serve one `certificate` request to its end; say whether a certificate was given."""
 
     async def control(self, bot: BotEnd, principal: Principal, request: Request) -> None:
         """Serve one control command to its end."""
@@ -54,7 +55,7 @@ class House(Protocol):
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
         """Record that something was asked for and refused outside any session."""
 
-    async def note_broken(self, peer: str, what: str, reason: str) -> None:
+    async def note_broken(self, peer: str, what: str, reason: str, limit: str = "") -> None:
         """Record a login that was refused or a connection that broke, unless its source does this all the time."""
 
     def start(self, work: Coroutine[Any, Any, Any], name: str, *, awaited: bool = False) -> asyncio.Task[Any]:
@@ -140,10 +141,17 @@ class Door(asyncssh.SSHServer):
         return self._refusals <= MAXIMUM_REFUSALS
 
 
+def limit_of(exc: Exception | None) -> str:
+    """Return the limit that a peer went over, if that is how its connection ended."""
+    return exc.limit if isinstance(exc, OverLimit) else ""
+
+
 def is_goodbye(exc: Exception) -> bool:
     """Say whether a connection ended as connections do: closed, lost, or given up by the client."""
     if isinstance(exc, asyncssh.ConnectionLost | OSError):
         return True
+    if isinstance(exc, OverLimit):
+        return False
     expected = (asyncssh.DISC_BY_APPLICATION, asyncssh.DISC_AUTH_CANCELLED_BY_USER)
     return isinstance(exc, asyncssh.DisconnectError) and exc.code in expected
 
@@ -152,6 +160,8 @@ def why_lost(exc: Exception | None) -> str:
     """Return the reason for the record that a connection is gone."""
     if exc is None or is_goodbye(exc):
         return "the bot disconnected"
+    if isinstance(exc, OverLimit):
+        return f"the connection went over its limit {exc.limit}: {exc.reason}"
     if not isinstance(exc, asyncssh.Error):  # our own fault: asyncssh would drop the connection in silence
         log.error("a connection ended by an unforeseen error", exc_info=exc)
     return f"the bot's connection broke: {str(exc)[:200] or type(exc).__name__}"

@@ -1,6 +1,6 @@
 """Say what the hooks into asyncssh ask of the objects that decide.
 
-Out     KeyJudge, RequestJudge: Protocols
+Out     KeyJudge, RequestJudge, Guest: Protocols
 """
 
 from __future__ import annotations
@@ -16,6 +16,28 @@ class KeyJudge(Protocol):
 
     def key_proven(self, username: str, blob: bytes) -> None:
         """Take note that the client has signed with the key just judged (a mere query is no proof: T4)."""
+
+
+class Guest(Protocol):
+    """A connection as whoever let it in knows it."""
+
+    def authenticated(self) -> None:
+        """Take note that somebody has logged in with a certificate, or was given one."""
+
+    def tried(self) -> None:
+        """Take note of a login try that was not yet a login."""
+
+    def closed(self) -> None:
+        """Take note that the connection has gone."""
+
+
+class _NoGuest:
+    def authenticated(self) -> None: ...
+    def tried(self) -> None: ...
+    def closed(self) -> None: ...
+
+
+NO_GUEST: Guest = _NoGuest()  # a connection that nobody counts, such as one inside a jump
 
 
 class RequestJudge(Protocol):

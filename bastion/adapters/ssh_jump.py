@@ -15,7 +15,7 @@ from typing import Any
 import asyncssh
 
 from bastion.adapters.ssh_channels import BotChannel
-from bastion.adapters.ssh_door import PROHIBITED, Door, House, log, why_lost
+from bastion.adapters.ssh_door import PROHIBITED, Door, House, limit_of, log, why_lost
 from bastion.certificate import CertificateError, is_certificate
 from bastion.errors import BastionError, Refused
 from bastion.principal import Principal
@@ -54,6 +54,9 @@ class InnerServer(Door):
     def key_proven(self, username: str, blob: bytes) -> None:
         if self._judged is not None and self._judged[:2] == (username, blob):
             self._username, self.login = username, self._judged[2]
+
+    def auth_completed(self) -> None:
+        self.connection.watch_idle()
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         raise self.prohibited(f"direct-tcpip {dest_host}:{dest_port}", "forwarding is not served at a target")
@@ -103,6 +106,11 @@ class InnerServer(Door):
         opening = self._opening
         if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
             self._house.start(opening.result().finish(why_lost(exc)), "finish")
+        elif limit := limit_of(exc):
+            self._house.start(
+                self._house.note_broken(self.connection.peer, "connection.broken", why_lost(exc), limit),
+                "note",
+            )
 
     def who(self) -> Principal | None:
         return self._outer.who()

@@ -15,7 +15,7 @@ from typing import Any
 
 from bastion.adapters.asyncssh_hooks import ServerConnection
 from bastion.adapters.ssh_channels import BotChannel
-from bastion.adapters.ssh_door import Door, House, is_goodbye, log, why_lost
+from bastion.adapters.ssh_door import Door, House, is_goodbye, limit_of, log, why_lost
 from bastion.adapters.ssh_jump import InnerServer
 from bastion.certificate import CertificateError, is_certificate, sound_key
 from bastion.errors import BastionError, Refused
@@ -74,7 +74,10 @@ class OuterServer(Door):
         self._plain_key = blob if self.login is None else None
 
     def auth_completed(self) -> None:
-        if self.login is None:  # anybody with a key gets this far: long enough for one request, no longer
+        self.connection.watch_idle()
+        if self.login is not None:
+            self.connection.guest.authenticated()
+        else:  # anybody with a key gets this far: long enough for one request, no longer
             self.connection.maximum_channels = 1
             asyncio.get_running_loop().call_later(LOGIN_CONNECTION_S, self.connection.close)
 
@@ -83,7 +86,10 @@ class OuterServer(Door):
             self._house.start(session.finish(why_lost(exc)), "finish")
         if exc is not None and not is_goodbye(exc):
             self._house.start(
-                self._house.note_broken(self.connection.peer, "connection.broken", why_lost(exc)), "note"
+                self._house.note_broken(
+                    self.connection.peer, "connection.broken", why_lost(exc), limit_of(exc)
+                ),
+                "note",
             )
 
     # Jumps.
@@ -99,6 +105,7 @@ class OuterServer(Door):
             asyncio.get_running_loop(),
             options,
             lambda: InnerServer(self._house, self, dest_host),
+            limits=self.connection.limits,
             outer=self.connection,
         )
 
@@ -143,7 +150,11 @@ class OuterServer(Door):
             raise Refused("login@ serves one request: ssh login@BASTION certificate < token > KEY-cert.pub")
         assert self._plain_key is not None  # noqa: S101 - login@ got in with a plain key
         self._asked = True
-        self._house.start(self._house.certify(bot, self._plain_key, self.connection.peer), "certify")
+        self._house.start(self._serve_certificate(bot, self._plain_key), "certify")
+
+    async def _serve_certificate(self, bot: BotChannel, key: bytes) -> None:
+        if await self._house.certify(bot, key, self.connection.peer):
+            self.connection.guest.authenticated()
 
     async def _direct(
         self,

@@ -11,7 +11,7 @@ import pytest
 from asyncssh.channel import SSHClientChannel
 from asyncssh.packet import String
 
-from bastion.limits import MAXIMUM_CHANNELS, MAXIMUM_REQUESTS, MINIMUM_PACKET_BYTES
+from bastion.limits import MINIMUM_PACKET_BYTES, Limits
 from tests.integration.conftest import World
 from tests.integration.jump_client import at_the_target, options
 
@@ -45,7 +45,7 @@ async def test_t20_a_login_connection_has_one_channel(world: World) -> None:
 
 async def test_t20_channels_have_a_bound_and_other_connections_their_own(world: World) -> None:
     async with at_the_target(world) as connection:
-        held = [await connection.create_process("cat") for _ in range(MAXIMUM_CHANNELS)]
+        held = [await connection.create_process("cat") for _ in range(Limits().channels)]
         with pytest.raises(asyncssh.ChannelOpenError, match="channels are open at once"):
             await connection.run("true")
         async with at_the_target(world) as other:
@@ -61,7 +61,7 @@ async def test_t20_requests_that_pile_up_behind_one_close_their_connection(world
         )
         await channel._open(b"session")
         for _request in range(
-            MAXIMUM_REQUESTS * 2
+            Limits().requests * 2
         ):  # all in one piece: they wait for the first to be decided
             channel._send_request(b"exec", String(b"true"), want_reply=True)
         async with asyncio.timeout(20):

@@ -18,7 +18,7 @@ ServerConnection.send_packet           an IGNORE packet goes before each encrypt
                                        (RFC 4251 section 9.3.1); only AEAD ciphers are offered here. Wanted: as OpenSSH.
 ServerConnection._send_deferred_packets what is sent during a key exchange that the peer does not finish is kept without
                                        bound, and nobody is told. Wanted: `drain()` that waits for it.
-ServerConnection.internal_error        asyncssh takes a packet cut short, or text in no known encoding, for an error
+Bounds.internal_error                  asyncssh takes a packet cut short, or text in no known encoding, for an error
                                        of its own in places: the peer is dropped without a word, and the log has a
                                        stack trace. Wanted: ProtocolError everywhere.
 ServerConnection.pause_writing         asyncssh ignores the transport's call, so that what a slow reader does not take

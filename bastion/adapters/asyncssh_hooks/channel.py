@@ -15,8 +15,10 @@ from asyncssh.channel import SSHServerChannel
 from asyncssh.constants import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST
 from asyncssh.packet import SSHPacket
 
+from bastion.adapters.asyncssh_hooks.bounds import Bounds
+from bastion.adapters.asyncssh_hooks.channel_bounds import ChannelBounds
 from bastion.adapters.ssh_judges import RequestJudge
-from bastion.limits import MAXIMUM_REQUESTS
+from bastion.adapters.ssh_limits import OverLimit
 
 _CLOSED_BY_CLIENT = "closed by client"  # beside asyncssh's own states of a receiving side
 _SIGNALS = frozenset(  # RFC 4254 section 6.10
@@ -24,7 +26,7 @@ _SIGNALS = frozenset(  # RFC 4254 section 6.10
 )
 
 
-class ServerChannel(SSHServerChannel[bytes]):
+class ServerChannel(ChannelBounds, SSHServerChannel[bytes]):
     """A session channel whose requests are decided by a coroutine, on bytes."""
 
     _told_closed = False
@@ -100,8 +102,10 @@ class ServerChannel(SSHServerChannel[bytes]):
 
     def _process_request(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
         """Take a request in; they queue up while one is decided, but not without bound."""
-        if len(self._request_queue) >= MAXIMUM_REQUESTS:
-            raise asyncssh.ProtocolError("Too many channel requests at once")
+        connection = self._conn
+        assert isinstance(connection, Bounds)  # noqa: S101 - which makes no other channels
+        if len(self._request_queue) >= connection.limits.requests:
+            raise OverLimit("requests", "Too many channel requests at once")
         super()._process_request(pkttype, pktid, packet)
 
     def _process_signal_request(self, packet: SSHPacket) -> bool:
@@ -113,10 +117,14 @@ class ServerChannel(SSHServerChannel[bytes]):
         return True
 
     # asyncssh looks handlers up in the class, not by name.
-    _packet_handlers = dict(SSHServerChannel._packet_handlers) | {
-        MSG_CHANNEL_CLOSE: _process_close,
-        MSG_CHANNEL_REQUEST: _process_request,
-    }
+    _packet_handlers = (
+        dict(SSHServerChannel._packet_handlers)
+        | ChannelBounds.BOUNDED_HANDLERS
+        | {
+            MSG_CHANNEL_CLOSE: _process_close,
+            MSG_CHANNEL_REQUEST: _process_request,
+        }
+    )
 
     def _decide(self, kind: str, data: bytes) -> bool:
         if self._session_started:

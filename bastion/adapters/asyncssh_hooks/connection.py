@@ -9,32 +9,26 @@ Source  RFC 4252, 4253, 4254
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, cast
 
 import asyncssh
 from asyncssh.channel import SSHServerChannel
 from asyncssh.connection import SSHServerConnection, SSHServerConnectionOptions
-from asyncssh.constants import MSG_CHANNEL_OPEN, MSG_GLOBAL_REQUEST, MSG_IGNORE
-from asyncssh.packet import PacketDecodeError, SSHPacket, String
+from asyncssh.constants import MSG_IGNORE
+from asyncssh.packet import String
 
+from bastion.adapters.asyncssh_hooks.bounds import Bounds
 from bastion.adapters.asyncssh_hooks.channel import ServerChannel
-from bastion.adapters.ssh_judges import KeyJudge
+from bastion.adapters.ssh_judges import NO_GUEST, Guest, KeyJudge
+from bastion.adapters.ssh_limits import OverLimit
 from bastion.certificate import CertificateError, key_line
-from bastion.limits import (
-    MAXIMUM_AUTH_TRIES,
-    MAXIMUM_CHANNELS,
-    MAXIMUM_REQUESTS,
-    MINIMUM_PACKET_BYTES,
-    REKEY_S,
-)
+from bastion.limits import Limits
 
 _WEAK_SIGNATURES = frozenset({b"ssh-rsa", b"ssh-dss"})  # SHA-1: RFC 8332 section 1
 
 
-class ServerConnection(SSHServerConnection):
+class ServerConnection(Bounds, SSHServerConnection):
     """A server connection on a socket, or on a channel of another one (`outer`)."""
 
     def __init__(
@@ -43,16 +37,17 @@ class ServerConnection(SSHServerConnection):
         options: SSHServerConnectionOptions,
         server_factory: Callable[[], asyncssh.SSHServer],
         *,
+        limits: Limits,
         outer: ServerConnection | None = None,
+        guest: Guest = NO_GUEST,
     ) -> None:
         super().__init__(loop, options)
         self._protocol_factory = server_factory
         self.outer = outer
-        self.maximum_channels = MAXIMUM_CHANNELS
+        self.guest = guest
+        self.maximum_channels = limits.channels
         self._auth_tries = 0
-        self._room = asyncio.Event()
-        self._room.set()
-        self._keys_agreed = asyncio.Event()
+        self.bound(limits)
 
     @property
     def peer(self) -> str:
@@ -62,83 +57,22 @@ class ServerConnection(SSHServerConnection):
         return self._peer_addr
 
     async def room(self) -> None:
-        """Wait until what was written so far has gone far enough for more."""
-        await self._room.wait()
-        if self._deferred_packets:
-            await self._end_of_rekey()
+        """Wait until what was written so far has gone far enough for more, on this connection and its outer one."""
+        await super().room()
         if self.outer is not None:
             await self.outer.room()
-
-    async def _end_of_rekey(self) -> None:
-        """Wait for a key exchange that holds output back; a peer that does not finish it is dropped."""
-        self._keys_agreed.clear()
-        try:
-            async with asyncio.timeout(REKEY_S):
-                await self._keys_agreed.wait()
-        except TimeoutError:
-            self.abort()
-
-    def _send_deferred_packets(self) -> None:
-        super()._send_deferred_packets()
-        self._keys_agreed.set()
 
     def send_packet(self, pkttype: int, *args: bytes, handler: Any = None) -> None:
         """Send a packet, without the IGNORE that asyncssh puts before each."""
         if pkttype != MSG_IGNORE:
             super().send_packet(pkttype, *args, handler=handler)
 
-    def _process_channel_open(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
-        """Refuse a channel too many, or one whose packets would be too small, before anything is made for it."""
-        begin = packet._idx
-        packet.get_string()
-        number, _window, packet_bytes = packet.get_uint32(), packet.get_uint32(), packet.get_uint32()
-        packet._idx = begin
-        if packet_bytes < MINIMUM_PACKET_BYTES:
-            reason = f"bastion: packets of fewer than {MINIMUM_PACKET_BYTES} bytes are not served"
-        elif len(self._channels) >= self.maximum_channels:
-            reason = f"bastion: no more than {self.maximum_channels} channels are open at once"
-        else:
-            super()._process_channel_open(pkttype, pktid, packet)
-            return
-        self.send_channel_open_failure(number, asyncssh.OPEN_RESOURCE_SHORTAGE, reason, "en")
-
-    def _process_global_request(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
-        if len(self._global_request_queue) >= MAXIMUM_REQUESTS:
-            raise asyncssh.ProtocolError("Too many global requests at once")
-        super()._process_global_request(pkttype, pktid, packet)
+    def _cleanup(self, exc: Exception | None) -> None:
+        super()._cleanup(exc)
+        self.guest.closed()
 
     # asyncssh looks handlers up in the class, not by name.
-    _packet_handlers = dict(SSHServerConnection._packet_handlers) | {
-        MSG_CHANNEL_OPEN: _process_channel_open,
-        MSG_GLOBAL_REQUEST: _process_global_request,
-    }
-
-    def internal_error(
-        self,
-        exc_info: tuple[type[BaseException], BaseException, TracebackType]
-        | tuple[None, None, None]
-        | None = None,
-        error_logger: Any = None,
-    ) -> None:
-        """End the connection; for a packet or a text that cannot be read the peer is at fault, and is told so."""
-        error = (exc_info or sys.exc_info())[1]
-        if isinstance(error, PacketDecodeError | UnicodeDecodeError):
-            broken = asyncssh.ProtocolError(f"Malformed packet or text: {type(error).__name__}")
-            self._send_disconnect(broken.code, broken.reason, broken.lang)
-            self._force_close(broken)
-        else:
-            super().internal_error(exc_info, error_logger)
-
-    def pause_writing(self) -> None:
-        self._room.clear()
-
-    def resume_writing(self) -> None:
-        self._room.set()
-
-    def _cleanup(self, exc: Exception | None) -> None:
-        self._room.set()
-        self._keys_agreed.set()
-        super()._cleanup(exc)
+    _packet_handlers = dict(SSHServerConnection._packet_handlers) | Bounds.BOUNDED_HANDLERS
 
     async def reload_config(self) -> None:
         """Leave the options as they are."""
@@ -166,10 +100,10 @@ class ServerConnection(SSHServerConnection):
 
     def _count_try(self) -> None:
         self._auth_tries += 1
-        if self._auth_tries > MAXIMUM_AUTH_TRIES:
-            raise asyncssh.DisconnectError(
-                asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "Too many authentication failures"
-            )
+        self.guest.tried()
+        if self._auth_tries > self.limits.auth_tries:
+            code = asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE
+            raise OverLimit("auth_tries", "Too many authentication failures", code)
 
     def _signed(self, blob: bytes, msg: bytes, signature: bytes) -> bool:
         length = int.from_bytes(signature[:4], "big")

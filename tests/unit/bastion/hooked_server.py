@@ -15,7 +15,9 @@ from asyncssh.connection import SSHServerConnectionOptions
 
 from bastion.adapters.asyncssh_hooks import Command, ServerConnection
 from bastion.adapters.ssh_options import server_options
+from bastion.limits import Limits
 
+DEFAULTS = Limits()
 CLIENT_KEY = asyncssh.generate_private_key("ssh-ed25519")
 OPTIONS: SSHServerConnectionOptions = server_options(
     (asyncssh.generate_private_key("ssh-ed25519"), None)  # type: ignore[arg-type]
@@ -133,12 +135,12 @@ class Running:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Running]:
+async def listening(limits: Limits = DEFAULTS) -> AsyncIterator[Running]:
     """Listen on a loopback port."""
     loop = asyncio.get_running_loop()
     made: list[Running] = []
     server = await loop.create_server(
-        lambda: ServerConnection(loop, OPTIONS, lambda: made[0].judge), "127.0.0.1", 0
+        lambda: ServerConnection(loop, OPTIONS, lambda: made[0].judge, limits=limits), "127.0.0.1", 0
     )
     made.append(Running(server.sockets[0].getsockname()[1]))
     yield made[0]

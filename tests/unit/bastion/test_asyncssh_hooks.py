@@ -17,8 +17,8 @@ from asyncssh.channel import SSHChannel, SSHServerChannel
 from asyncssh.connection import SSHConnection, SSHServerConnection
 from asyncssh.constants import (
     MSG_CHANNEL_CLOSE,
-    MSG_CHANNEL_OPEN,
     MSG_CHANNEL_REQUEST,
+    MSG_CHANNEL_WINDOW_ADJUST,
     MSG_GLOBAL_REQUEST,
     MSG_IGNORE,
 )
@@ -26,7 +26,8 @@ from asyncssh.packet import Byte, SSHPacket, String, UInt32
 
 from bastion.adapters import asyncssh_hooks
 from bastion.adapters.asyncssh_hooks import ServerChannel, ServerConnection
-from bastion.limits import MAXIMUM_AUTH_TRIES, MINIMUM_PACKET_BYTES
+from bastion.adapters.asyncssh_hooks.bounds import Bounds
+from bastion.limits import MINIMUM_PACKET_BYTES, Limits
 from tests.unit.bastion.hooked_server import CLIENT_KEY, OPTIONS, Judge, Running, ask, listening
 
 # Names and signatures.
@@ -82,8 +83,12 @@ def test_a_method_that_a_hook_overrides_or_calls_has_the_same_parameters(
 @pytest.mark.parametrize(
     ("ours", "theirs", "numbers"),
     [
-        (ServerChannel, SSHServerChannel, {MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST}),
-        (ServerConnection, SSHServerConnection, {MSG_CHANNEL_OPEN, MSG_GLOBAL_REQUEST}),
+        (
+            ServerChannel,
+            SSHServerChannel,
+            {MSG_CHANNEL_WINDOW_ADJUST, MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST},
+        ),
+        (ServerConnection, SSHServerConnection, set(Bounds.BOUNDED_HANDLERS)),
     ],
 )
 def test_packet_handlers_are_looked_up_in_a_table_of_the_class(
@@ -168,11 +173,11 @@ async def test_t5_a_signature_over_anything_else_proves_nothing(server: Running)
 
 async def test_a_key_that_is_refused_opens_nothing_and_there_is_an_end_to_trying(server: Running) -> None:
     server.judge.accepts = False
-    keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(MAXIMUM_AUTH_TRIES + 8)]
+    keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(Limits().auth_tries + 8)]
     with pytest.raises(asyncssh.Error, match="Too many authentication failures"):
         async with asyncio.timeout(20):
             await server.connect(client_keys=keys)
-    assert len(server.judge.asked) <= MAXIMUM_AUTH_TRIES + 1
+    assert len(server.judge.asked) <= Limits().auth_tries + 1
     assert server.judge.proven == []
 
 
@@ -207,7 +212,7 @@ async def test_the_peer_is_the_clients_socket_and_inside_a_jump_the_outer_ones(s
     async with asyncio.timeout(20), server.connect():
         outer = server.judge.connection
         assert outer.peer == "127.0.0.1"
-        inner = ServerConnection(asyncio.get_running_loop(), OPTIONS, Judge, outer=outer)
+        inner = ServerConnection(asyncio.get_running_loop(), OPTIONS, Judge, limits=Limits(), outer=outer)
         assert inner.peer == "127.0.0.1"
 
 

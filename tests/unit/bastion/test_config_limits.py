@@ -24,10 +24,20 @@ def test_what_is_left_out_has_the_defaults_of_the_code(tmp_path: Path) -> None:
 
 def test_each_key_sets_its_own_limit(tmp_path: Path) -> None:
     lines = {
-        **{"connections": 11, "connections_per_source": 12, "handshakes": 13, "handshakes_per_source": 14},
-        **{"failures_per_source": 15, "auth_tries": 16, "handshake": '"17s"', "rekey": '"18s"'},
-        **{"idle_connection": '"19s"', "idle_session": '"20m"', "channels": 21, "requests": 22},
-        **{"packet_before_login": 40_000, "packet": '"64KiB"'},
+        "connections": 11,
+        "connections_per_source": 12,
+        "handshakes": 13,
+        "handshakes_per_source": 14,
+        "failures_per_source": 15,
+        "auth_tries": 16,
+        "handshake": '"17s"',
+        "rekey": '"18s"',
+        "idle_connection": '"19s"',
+        "idle_session": '"20m"',
+        "channels": 21,
+        "requests": 22,
+        "packet_before_login": 40_000,
+        "packet": '"64KiB"',
     }
     assert lines.keys() == LimitsTable.model_fields.keys()
     limits = with_limits(tmp_path, "\n".join(f"{key} = {value}" for key, value in lines.items()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bastion.register import ASK_BURST, FORGET_TOKENS, NOTE_BURST, OwnRegister
+from bastion.notes import BURST
+from bastion.register import ASK_BURST, FORGET_TOKENS, OwnRegister
 from recorder.audit import Entry
 
 NOW = 1_700_000_000.0
@@ -37,6 +38,6 @@ async def test_tokens_that_live_are_never_forgotten() -> None:
 async def test_t20_each_source_has_a_measure_for_each_thing() -> None:
     register = OwnRegister(lambda: NOW)
     asked = [await register.may_ask("192.0.2.7") for _ in range(int(ASK_BURST) + 5)]
-    noted = [await register.may_note("192.0.2.7") for _ in range(int(NOTE_BURST) + 5)]
-    assert (asked.count(True), noted.count(True)) == (ASK_BURST, NOTE_BURST)
+    noted = [await register.may_note("192.0.2.7", "login.refused") for _ in range(int(BURST) + 5)]
+    assert (asked.count(True), noted.count(0), noted.count(None)) == (ASK_BURST, BURST, 5)
     assert await register.may_ask("192.0.2.8")
