@@ -25,6 +25,7 @@ from bastion.errors import Refused, UnknownTarget
 from bastion.identity import Identity
 from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.keyring import Keyring
+from bastion.limits import Limits
 from bastion.principal import Principal
 from bastion.relay import BotEnd
 from bastion.requests import Request
@@ -211,7 +212,7 @@ class Stage:
     def __init__(self) -> None:
         self.house = StubHouse()
         self.door = OuterServer(self.house)
-        self.connection: Any = ServerConnection(LOOP, OPTIONS, lambda: self.door)
+        self.connection: Any = ServerConnection(LOOP, OPTIONS, lambda: self.door, limits=Limits())
         self.wire = Wire(lambda: self.connection.connection_lost(None))
         self.received = Plain()
         self.connection.connection_made(self.wire)
