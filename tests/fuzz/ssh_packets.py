@@ -213,6 +213,7 @@ CHANNELS: tuple[Part, ...] = (
     (PACKET, bytes([90]) + string(b"session") + number(0) + number(2**21) + number(32768)),
     (PACKET, bytes([90]) + string(b"session") + number(7) + number(0xFFFFFFFF) + number(0xFFFFFFFF)),
     (PACKET, bytes([90]) + string(b"session") + number(0) + number(0) + number(0)),
+    (PACKET, bytes([90]) + string(b"channel") + number(0) + number(9) + number(2048)),
     (
         PACKET,
         bytes([90])

@@ -47,6 +47,10 @@ from bastion.limits import (
 from bastion.throttle import Allowance
 
 SHORTEST_PACKET_BYTES = 5  # one of padding length, four of padding: RFC 4253 section 6
+_CHANNEL_KINDS = frozenset(  # that asyncssh has handlers for, on either side
+    b"session direct-tcpip forwarded-tcpip x11 tun@openssh.com auth-agent@openssh.com"
+    b" direct-streamlocal@openssh.com forwarded-streamlocal@openssh.com".split()
+)
 _DATA = frozenset({MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA})
 
 if TYPE_CHECKING:
@@ -223,12 +227,15 @@ class Bounds(_Connection):
     # What the peer asks for.
 
     def _process_channel_open(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
-        """Refuse a channel too many, or one whose packets would be too small, before anything is made for it."""
+        """Refuse a channel of no known kind, one too many, or one of too small packets, before it is made."""
         begin = packet._idx
-        packet.get_string()
+        kind = packet.get_string()
         number, _window, packet_bytes = packet.get_uint32(), packet.get_uint32(), packet.get_uint32()
         packet._idx = begin
-        if packet_bytes < MINIMUM_PACKET_BYTES:
+        code = asyncssh.OPEN_RESOURCE_SHORTAGE
+        if kind not in _CHANNEL_KINDS:  # asyncssh makes a method's name of it, and `channel` gives one that is none
+            code, reason = asyncssh.OPEN_UNKNOWN_CHANNEL_TYPE, "bastion: there is no such kind of channel"
+        elif packet_bytes < MINIMUM_PACKET_BYTES:
             reason = f"bastion: packets of fewer than {MINIMUM_PACKET_BYTES} bytes are not served"
         elif len(self._channels) >= self.maximum_channels:
             reason = f"bastion: no more than {self.maximum_channels} channels are open at once"
@@ -237,7 +244,7 @@ class Bounds(_Connection):
             return
         if not self._refusals.take(self._loop.time()):
             raise OverLimit("channels", "refused channels were asked for again and again")
-        self.send_channel_open_failure(number, asyncssh.OPEN_RESOURCE_SHORTAGE, reason, "en")
+        self.send_channel_open_failure(number, code, reason, "en")
 
     def _process_channel_open_confirmation(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
         """Take a channel that the peer has opened for us, unless it wants each byte in a packet of its own."""
