@@ -5,10 +5,10 @@ Source  RFC 4252, 4253, 4254; OpenSSH PROTOCOL
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.fuzz.mutation import Part
-from tests.fuzz.ssh_stage import SESSION_ID
+from tests.fuzz.ssh_stage import SESSION_ID, gcm
 from tests.unit.bastion import certificate_forge as forge
 from tests.unit.bastion.certificate_forge import string
 
@@ -31,24 +31,35 @@ def framed(payload: bytes, block: int) -> bytes:
     return number(len(payload) + padding + 1) + bytes([padding]) + payload + bytes(padding)
 
 
-def pieces(parts: list[Part], block: int) -> Iterator[bytes]:
-    """Yield what is fed for each part."""
+def pieces(parts: list[Part], block: int, seal: Callable[[bytes], bytes] = bytes) -> Iterator[bytes]:
+    """Yield what is fed for each part; `seal` encrypts a packet."""
     for kind, body in parts:
         match kind % len(KINDS):
             case 0:
                 yield body
             case 1:
-                yield framed(body, block)
+                yield seal(framed(body, block))
             case 2:
                 signature = forge.key("bot").sign(string(SESSION_ID) + body)
-                yield framed(body + string(string(b"ssh-ed25519") + string(signature)), block)
+                yield seal(framed(body + string(string(b"ssh-ed25519") + string(signature)), block))
             case 3:
                 packet = framed(body, block)
-                yield packet * (FLOOD_BYTES // len(packet) or 1)
+                yield b"".join(seal(packet) for _ in range(FLOOD_BYTES // len(packet) or 1))
             case _:
-                packet = framed(body, block)
+                packet = seal(framed(body, block))
                 yield packet[: len(packet) // 2]
                 yield packet[len(packet) // 2 :]
+
+
+def sealer() -> Callable[[bytes], bytes]:
+    """Return what encrypts a client's packets, one after the other, as a sealed stage decrypts them."""
+    cipher = gcm(b"in")
+
+    def seal(packet: bytes) -> bytes:
+        sealed, tag = cipher.encrypt_packet(0, packet[:4], packet[4:])
+        return bytes(sealed + tag)
+
+    return seal
 
 
 # Before the keys.

@@ -1,8 +1,8 @@
 """Put the real server before a peer that is a list of bytes: no socket, no clock, no cipher.
 
 The key exchange of each input would take more time than all else, so a stage can begin behind it: `behind_keys` gives
-both sides a cipher that alters nothing, and the session id SESSION_ID. tests/unit/test_fuzz.py shows that a login over
-such a stage holds and fails as it does over a real key exchange.
+both sides a cipher that alters nothing, or AES-GCM with known keys, and the session id SESSION_ID.
+tests/unit/test_fuzz.py shows that a login over such a stage holds and fails as it does over a real key exchange.
 
 In      pieces of bytes, fed one after the other
 Out     Stage: what the server sent, and how it ended; a Finding if it ended in a way that nobody foresaw
@@ -11,10 +11,13 @@ Out     Stage: what the server sent, and how it ended; a Finding if it ended in 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
+
+from asyncssh.encryption import get_encryption
 
 from bastion import certificate
 from bastion.adapters.asyncssh_hooks import ServerConnection
@@ -35,6 +38,7 @@ from tests.unit.bastion import certificate_forge as forge
 
 SESSION_ID = b"\x11" * 32
 BLOCK_BYTES = 16
+TAG_BYTES = 16
 RESTS = 5000  # turns of the loop in which an input must have come to rest
 HELD_BYTES = 512 * 1024  # of what was received and not yet read
 SENT_BYTES = 4 * 1024 * 1024
@@ -87,6 +91,12 @@ class Plain:
 
     def encrypt_packet(self, _seq: int, header: bytes, packet: bytes) -> tuple[bytes, bytes]:
         return header + packet, b""
+
+
+def gcm(name: bytes) -> Any:
+    """Return the AES-GCM that begins with the keys of this name; each counts for itself."""
+    key = hashlib.sha256(name).digest()
+    return get_encryption(b"aes128-gcm@openssh.com", key[:16], key[16:28])
 
 
 class Wire(asyncio.Transport):
@@ -215,10 +225,11 @@ class Stage:
         self.connection: Any = ServerConnection(LOOP, OPTIONS, lambda: self.door, limits=Limits())
         self.wire = Wire(lambda: self.connection.connection_lost(None))
         self.received = Plain()
+        self._opener: Any = None
         self.connection.connection_made(self.wire)
 
-    def behind_keys(self) -> Stage:
-        """Let both sides have agreed on keys, with strict key exchange."""
+    def behind_keys(self, *, sealed: bool = False) -> Stage:
+        """Let both sides have agreed on keys, with strict key exchange; `sealed` with AES-GCM."""
         it = self.connection
         it._session_id, it._strict_kex = SESSION_ID, True
         it._client_version, it._recv_handler = b"SSH-2.0-peer", it._recv_pkthdr
@@ -226,6 +237,9 @@ class Stage:
         it._send_encryption, it._send_enchdrlen, it._send_blocksize = Plain(), 1, BLOCK_BYTES
         it._kex_complete, it._can_recv_ext_info, it._next_service = True, True, b"ssh-userauth"
         it._rekey_time = float("inf")
+        if sealed:
+            it._recv_encryption, it._send_encryption, it._recv_macsize = gcm(b"in"), gcm(b"out"), TAG_BYTES
+            self._opener = gcm(b"out")
         self.wire.sent.clear()
         return self
 
@@ -262,11 +276,19 @@ class Stage:
     def sent(self) -> list[bytes]:
         """Return the payloads that the server sent since the keys were there."""
         payloads, data = [], bytes(self.wire.sent)
+        tag = TAG_BYTES if self._opener else 0
         while data:
             length = int.from_bytes(data[:4], "big")
-            require(len(data) >= 4 + length and length > data[4], "the server sent a packet that is none")
-            payloads.append(data[5 : 4 + length - data[4]])
-            data = data[4 + length :]
+            plain = data[4 : 4 + length]
+            if self._opener:
+                plain = self._opener.decrypt_packet(
+                    0, data[:4], plain, 4, data[4 + length : 4 + length + tag]
+                )
+            require(
+                plain is not None and len(plain) == length > plain[0], "the server sent a packet that is none"
+            )
+            payloads.append(plain[1 : length - plain[0]])
+            data = data[4 + length + tag :]
         return payloads
 
 

@@ -22,6 +22,7 @@ from tests.fuzz.ssh_packets import (
     kexinit,
     number,
     pieces,
+    sealer,
 )
 from tests.fuzz.ssh_stage import SESSION_ID, Stage
 from tests.fuzz.target import Target, require
@@ -127,14 +128,31 @@ def _packets_seeds() -> list[bytes]:
 
 
 def packets(data: bytes) -> None:
-    """Feed a connection that is logged in: with a certificate, or as login@ with a plain key."""
-    stage = Stage().behind_keys()
+    """Feed a connection that is logged in, with a certificate or as login@ with a plain key.
+
+    It is done twice: in clear, where asyncssh takes all packets in, and in AES-GCM, where ours takes those of data.
+    """
+    plain_key, parts = data[:1] == b"\xff", unpack(data[data[:1] == b"\xff" :])
+    clear = _logged_in(plain_key=plain_key, sealed=False).play(pieces(parts, 16))
+    sealed = _logged_in(plain_key=plain_key, sealed=True).play(pieces(parts, 16, sealer()))
+    if all(kind % len(KINDS) != RAW for kind, _ in parts):
+        require(_said(sealed) == _said(clear), "in AES-GCM, other answers")
+        require(sealed.house.notes == clear.house.notes, "in AES-GCM, another record")
+
+
+def _logged_in(*, plain_key: bool, sealed: bool) -> Stage:
+    stage = Stage().behind_keys(sealed=sealed)
     stage.connection._auth_complete, stage.connection._next_service = True, None
-    if data[:1] != b"\xff":
-        stage.door.login = stage.house.judge(forge.certificate(), forge.PEER)
+    if plain_key:
+        stage.door._plain_key = forge.blob("bot")
     else:
-        data, stage.door._plain_key = data[1:], forge.blob("bot")
-    stage.play(pieces(unpack(data), 16)).sent()
+        stage.door.login = stage.house.judge(forge.certificate(), forge.PEER)
+    return stage
+
+
+def _said(stage: Stage) -> list[bytes]:
+    """Return what the server said, without what is random in a KEXINIT."""
+    return [payload[:1] if payload[:1] in (b"\x14", b"\x1f") else payload for payload in stage.sent()]
 
 
 TRANSPORT = Target(
