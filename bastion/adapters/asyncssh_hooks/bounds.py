@@ -233,7 +233,7 @@ class Bounds(_Connection):
         number, _window, packet_bytes = packet.get_uint32(), packet.get_uint32(), packet.get_uint32()
         packet._idx = begin
         code = asyncssh.OPEN_RESOURCE_SHORTAGE
-        if kind not in _CHANNEL_KINDS:  # asyncssh makes a method's name of it, and `channel` gives one that is none
+        if kind not in _CHANNEL_KINDS:  # asyncssh makes a method name of it: `channel` is no handler
             code, reason = asyncssh.OPEN_UNKNOWN_CHANNEL_TYPE, "bastion: there is no such kind of channel"
         elif packet_bytes < MINIMUM_PACKET_BYTES:
             reason = f"bastion: packets of fewer than {MINIMUM_PACKET_BYTES} bytes are not served"
