@@ -33,6 +33,7 @@ LINE_CHARS = 120
 # Lines of `sh` blocks and of pipelines that begin so are left out, and why.
 NOT_RUN = {
     "scripts/demo": "tests/integration/test_demo.py runs it",
+    "scripts/bench": "it takes half an hour; tests/integration/test_bench.py runs a small one",
     "scripts/test": "it is what runs this test",
     "docker build": "no container engine where the tests run; tests/test_packaging.py judges the Dockerfile",
     "docker run": "as docker build",

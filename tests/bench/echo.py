@@ -105,7 +105,7 @@ def _echo(run: Run, ground: Ground, kind: str) -> list[Row]:
         chunks, pages = _counted(
             ground, lambda: [ours.say(b"to count\n") for _ in range(run.scale.echo_lines)]
         )
-        commits, pages_each = chunks / run.scale.echo_lines, round(pages / max(1, chunks))
+        commits, pages_each = chunks / run.scale.echo_lines, max(2, round(pages / max(1, chunks)))
         appender = Appender(ground.folder / "appender", pages_each)
         for number in range(run.scale.echo_rounds):
             for line in range(run.scale.echo_lines):

@@ -65,13 +65,6 @@ class Histogram:
                 return min(bound_s(step), self.longest_s)
         raise ValueError("there is no quantile of nothing")
 
-    def merged(self, other: Histogram) -> Histogram:
-        """Return both together."""
-        counts = dict(self.counts)
-        for step, count in other.counts.items():
-            counts[step] = counts.get(step, 0) + count
-        return Histogram(counts=counts, longest_s=max(self.longest_s, other.longest_s))
-
     def as_json(self) -> dict[str, object]:
         """Return what `from_json` reads: the upper bound of each step that was met, and how often."""
         return {

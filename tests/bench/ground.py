@@ -24,7 +24,7 @@ from tests.bench.process import Process
 
 TARGET = "web-1"
 DAY_S = 24 * 3600
-LAUNCHER = Path(__file__).with_name("launcher.py")
+ROOT = Path(__file__).parents[2]
 
 _CLIENT = """\
 Host jump
@@ -96,10 +96,13 @@ class _Stage(Stage):
             self.config.write_text(text)
             policy = self.folder / "policy.toml"
             policy.write_text(policy.read_text().replace('"exec", "sftp"', '"exec", "sftp", "shell"'))
-        command = ["-m", "bastion"] if self._callbacks is None else [str(LAUNCHER), str(self._callbacks)]
+        program = ["-P", "-m", "bastion"]
+        if self._callbacks is not None:
+            program = ["-m", "tests.bench.launcher", str(self._callbacks)]
         with self.journal.open("ab") as journal:
             self._bastion = subprocess.Popen(
-                [sys.executable, "-P", *command, "serve", "--config", str(self.config)],
+                [sys.executable, *program, "serve", "--config", str(self.config)],
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=journal,
                 stderr=journal,

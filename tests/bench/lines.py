@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import bulk, connect, echo
+from tests.bench import bulk, connect, cost, echo, loop, soak, stalled
 from tests.bench.run import Run
 from tests.bench.table import Row
 
 LINES: Mapping[str, Callable[[Run], list[Row]]] = {
     "connect": connect.measure,
     "bulk": bulk.measure,
+    "stalled": stalled.measure,
     "echo": echo.measure,
+    "cost": cost.measure,
+    "loop": loop.measure,
+    "soak": soak.measure,
 }

@@ -18,7 +18,7 @@ from tests.bench.ground import Ground, Side
 from tests.bench.scale import Scale
 
 SPARE_BYTES = 2 << 30
-COMMAND_S = 900
+PATIENCE_S = 300.0
 SETTLE_S = 0.5
 
 _numbers = itertools.count(1)
@@ -73,20 +73,30 @@ def alternate(sides: Sequence[Side], pairs: int, measure: Callable[[Side], float
     return found
 
 
-def seconds(command: Sequence[str], *, stdin: Path | None = None, expect: bytes | None = None) -> float:
+def seconds(
+    command: Sequence[str],
+    *,
+    stdin: Path | None = None,
+    expect: bytes | None = None,
+    patience_s: float = PATIENCE_S,
+) -> float:
     """Run a command and return how long it took, from its start to its end; raise BenchFault if it failed."""
+    words = " ".join(command)
     began = time.perf_counter()
     with (stdin or Path(os.devnull)).open("rb") as source:
-        done = subprocess.run(
-            command,
-            stdin=source,
-            stdout=subprocess.PIPE if expect is not None else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=COMMAND_S,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                stdin=source,
+                stdout=subprocess.PIPE if expect is not None else subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=patience_s,
+            )
+        except subprocess.TimeoutExpired:
+            raise BenchFault(f"{words}: did not end within {patience_s:.0f} s") from None
     took_s = time.perf_counter() - began
     if done.returncode != 0:
-        raise BenchFault(f"{' '.join(command)}: status {done.returncode}: {done.stderr[-400:]!r}")
+        raise BenchFault(f"{words}: status {done.returncode}: {done.stderr[-400:]!r}")
     if expect is not None and done.stdout.strip() != expect:
-        raise BenchFault(f"{' '.join(command)}: printed {done.stdout[-80:]!r}, not {expect!r}")
+        raise BenchFault(f"{words}: printed {done.stdout[-80:]!r}, not {expect!r}")
     return took_s
