@@ -111,6 +111,12 @@ class Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.sent += data
 
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
     def is_closing(self) -> bool:
         return self._closing
 
@@ -161,8 +167,9 @@ class StubHouse:
     async def open_session(self, _principal: Principal, target: str, _login: str | None) -> Any:
         raise UnknownTarget(f"no target {target[:64]!r}")
 
-    async def certify(self, bot: BotEnd, _key: bytes, _peer: str) -> None:
+    async def certify(self, bot: BotEnd, _key: bytes, _peer: str) -> bool:
         await self._echo(bot)
+        return True
 
     async def control(self, bot: BotEnd, _principal: Principal, request: Request) -> None:
         request.detail()
@@ -183,8 +190,8 @@ class StubHouse:
     async def note_refused(self, _who: Principal | None, peer: str, what: str, reason: str) -> None:
         self._note(peer, what, reason)
 
-    async def note_broken(self, peer: str, what: str, reason: str) -> None:
-        self._note(peer, what, reason)
+    async def note_broken(self, peer: str, what: str, reason: str, limit: str = "") -> None:
+        self._note(peer, what, reason, limit)
 
     def _note(self, *words: str) -> None:
         for word in words:
