@@ -165,6 +165,7 @@ class House:
         except RecorderError:
             self._forget(session)
             raise
+        session.watch_idle()
         if session.ending:
             raise Refused("this bastion is shutting down; try again in a moment")
         if (reason := self._unwelcome(session)) is not None:

@@ -34,6 +34,7 @@ log = logging.getLogger("bastion.session")
 
 STATUS_DENIED = 126
 STATUS_SSH = 255
+IDLE_LOOKS = 20  # in the time that a session may be idle
 TELL_S = 0.3  # how long the end of a session may wait for a bot to take the reason
 
 
@@ -111,6 +112,23 @@ class Session:
             relay = self._relay(bot, target, channel, request, verdict)
             self._tasks.start(self._serve(relay, channel, on_close), f"relay {self.id}#{channel}")
         return True
+
+    def watch_idle(self) -> None:
+        """End the session once no byte has passed for too long, from now on."""
+        self._tasks.start(self._end_when_idle(), f"idle {self.id}")
+
+    async def _end_when_idle(self) -> None:
+        passed_bytes, still_s = -1, 0.0
+        while True:
+            limit_s = self._config().limits.idle_session_s
+            step_s = limit_s / IDLE_LOOKS
+            await asyncio.sleep(step_s)
+            still_s += step_s
+            if self.recording.passed_bytes != passed_bytes:
+                passed_bytes, still_s = self.recording.passed_bytes, 0.0
+            if still_s >= limit_s:
+                self.end(f"session ended: no byte passed either way for {limit_s} s (limit idle_session)")
+                return
 
     async def refused(self, what: str, reason: str) -> None:
         """Record that something was asked for on the side, and refused."""

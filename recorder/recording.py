@@ -56,6 +56,11 @@ class Recording:
         self._last_at_us = 0
         self._undone = False
 
+    @property
+    def passed_bytes(self) -> int:
+        """How many bytes went through, both ways."""
+        return self._bytes_in + self._bytes_out
+
     def at_us(self) -> int:
         """Return the time now, in microseconds since the session began."""
         return max(0, self._store.now_us() - self.header.started_us)

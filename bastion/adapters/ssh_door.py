@@ -147,21 +147,19 @@ def limit_of(exc: Exception | None) -> str:
 
 
 def is_goodbye(exc: Exception) -> bool:
-    """Say whether a connection ended as connections do: closed, lost, or given up by the client."""
+    """Say whether a connection ended as connections do: closed, lost, idle, or given up by the client."""
     if isinstance(exc, asyncssh.ConnectionLost | OSError):
         return True
-    if isinstance(exc, OverLimit):
-        return False
     expected = (asyncssh.DISC_BY_APPLICATION, asyncssh.DISC_AUTH_CANCELLED_BY_USER)
     return isinstance(exc, asyncssh.DisconnectError) and exc.code in expected
 
 
 def why_lost(exc: Exception | None) -> str:
     """Return the reason for the record that a connection is gone."""
-    if exc is None or is_goodbye(exc):
-        return "the bot disconnected"
     if isinstance(exc, OverLimit):
         return f"the connection went over its limit {exc.limit}: {exc.reason}"
+    if exc is None or is_goodbye(exc):
+        return "the bot disconnected"
     if not isinstance(exc, asyncssh.Error):  # our own fault: asyncssh would drop the connection in silence
         log.error("a connection ended by an unforeseen error", exc_info=exc)
     return f"the bot's connection broke: {str(exc)[:200] or type(exc).__name__}"

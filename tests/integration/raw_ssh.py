@@ -54,13 +54,16 @@ def ed25519_blob(key: Ed25519PrivateKey) -> bytes:
 class RawSsh:
     """One connection; everything waits for at most PATIENCE_S."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, source: str = "127.0.0.1") -> None:
         """Connect and exchange versions; nothing is encrypted yet."""
-        self._sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+        self._sock = socket.create_connection(
+            ("127.0.0.1", port), timeout=PATIENCE_S, source_address=(source, 0)
+        )
         self._buffer = b""
         self._encrypt: _Cipher | None = None
         self._decrypt: _Cipher | None = None
         self.session_id = b""
+        self.farewell = ""  # why the server hung up, once `receive` has returned None
         self._sock.sendall(VERSION + b"\r\n")
         self.server_version = self._line()
 
@@ -72,7 +75,16 @@ class RawSsh:
     ) -> None:
         self._sock.close()
 
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
     # Packets
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes that are no packet."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._sock.sendall(data)
 
     def send(self, *payloads: bytes) -> None:
         """Send packets, all in one write; a server that has hung up is no error here."""
@@ -84,6 +96,7 @@ class RawSsh:
         while True:
             payload = self._read_packet()
             if payload is None or payload[0] == DISCONNECT:
+                self.farewell = take(payload[5:])[0].decode() if payload else ""
                 return None
             if payload[0] not in (IGNORE, DEBUG, EXT_INFO):
                 return payload
@@ -193,6 +206,11 @@ class RawSsh:
 
     # Bytes
 
+    def packet_of_length(self, length: int) -> bytes:
+        """Return a packet that claims this length, whatever it is in truth."""
+        body = b"\4" + bytes(max(27, min(length, 1 << 20) - 1))
+        return number(length) + (self._encrypt.seal(body, number(length)) if self._encrypt else body)
+
     def _packet(self, payload: bytes) -> bytes:
         block = 16 if self._encrypt else 8
         head = 1 if self._encrypt else 5  # AES-GCM does not encrypt the length (RFC 5647 section 7.3)
@@ -263,8 +281,8 @@ def take(data: bytes) -> tuple[bytes, bytes]:
     return data[4 : 4 + size], data[4 + size :]
 
 
-def open_session(channel: int = 0) -> bytes:
-    return bytes([CHANNEL_OPEN]) + string("session") + number(channel) + number(1 << 20) + number(32768)
+def open_session(channel: int = 0, *, window: int = 1 << 20, packet: int = 32768) -> bytes:
+    return bytes([CHANNEL_OPEN]) + string("session") + number(channel) + number(window) + number(packet)
 
 
 def open_direct(host: str, port: int) -> bytes:
@@ -274,6 +292,10 @@ def open_direct(host: str, port: int) -> bytes:
 
 def execute(command: str, channel: int = 0) -> bytes:
     return bytes([CHANNEL_REQUEST]) + number(channel) + string("exec") + b"\1" + string(command)
+
+
+def adjust_window(size: int, channel: int = 0) -> bytes:
+    return bytes([CHANNEL_WINDOW_ADJUST]) + number(channel) + number(size)
 
 
 def send_data(data: bytes, channel: int = 0) -> bytes:

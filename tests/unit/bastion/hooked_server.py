@@ -34,11 +34,13 @@ class Judge(asyncssh.SSHServer):
         self.accepts = True
         self.sessions: list[Requested] = []
         self.lost = asyncio.Event()
+        self.why: Exception | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connection = conn
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.why = exc
         self.lost.set()
 
     def begin_auth(self, username: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
@@ -24,9 +25,9 @@ from asyncssh.constants import (
 )
 from asyncssh.packet import Byte, SSHPacket, String, UInt32
 
-from bastion.adapters import asyncssh_hooks
 from bastion.adapters.asyncssh_hooks import ServerChannel, ServerConnection
 from bastion.adapters.asyncssh_hooks.bounds import Bounds
+from bastion.adapters.ssh_limits import OverLimit
 from bastion.limits import MINIMUM_PACKET_BYTES, Limits
 from tests.unit.bastion.hooked_server import CLIENT_KEY, OPTIONS, Judge, Running, ask, listening
 
@@ -116,19 +117,6 @@ def test_a_packets_place_can_be_kept_and_put_back() -> None:
     assert (packet.get_string(), packet.get_uint32()) == (b"session", 3)
     packet._idx = place
     assert packet.get_string() == b"session"
-
-
-def test_every_hook_is_named_in_the_modules_own_list() -> None:
-    told = asyncssh_hooks.__doc__ or ""
-    for name in (
-        "validate_public_key",
-        "reload_config",
-        "server_factory",
-        "pause_writing",
-        "peer",
-        "_process_close",
-    ):
-        assert name in told
 
 
 # Connections, over a socket.
@@ -246,3 +234,36 @@ async def test_nothing_but_public_keys_is_offered(server: Running) -> None:
         async with asyncio.timeout(20):
             await server.connect(client_keys=None, password="anything", preferred_auth="password")
     assert server.judge.asked == []
+
+
+async def test_no_configuration_is_matched_for_a_user(server: Running) -> None:
+    async with asyncio.timeout(20), server.connect():
+        connection = server.judge.connection
+        options = dict(vars(connection._options))
+        await connection.reload_config()
+        assert vars(connection._options) == options
+    assert inspect.iscoroutinefunction(SSHServerConnection.reload_config)
+
+
+async def test_whoever_let_a_connection_in_is_told_what_becomes_of_it(server: Running) -> None:
+    told: list[str] = []
+    guest = SimpleNamespace(tried=lambda: told.append("tried"), closed=lambda: told.append("closed"))
+    connected = server.connect(client_keys=[asyncssh.generate_private_key("ssh-ed25519"), CLIENT_KEY])
+    async with asyncio.timeout(20), connected as client:
+        connection = server.judge.connection
+        connection.guest = guest
+        connection._auth_tries = Limits().auth_tries - 1
+        connection._count_try()
+        with pytest.raises(OverLimit, match="Too many authentication failures"):
+            connection._count_try()
+        client.abort()
+        await server.judge.lost.wait()
+        await asyncio.sleep(0)
+    assert told == ["tried", "tried", "closed"]
+
+
+async def test_a_packet_cut_short_is_the_peers_fault(server: Running) -> None:
+    async with asyncio.timeout(20), server.connect() as client:
+        client.send_packet(MSG_GLOBAL_REQUEST, String(b"\xff") + b"\1")
+        await server.judge.lost.wait()
+        assert isinstance(server.judge.why, asyncssh.ProtocolError)

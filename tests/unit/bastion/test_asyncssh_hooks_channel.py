@@ -161,3 +161,14 @@ async def test_a_channel_that_is_closed_takes_nothing_more(server: Running) -> N
         assert takes_requests(channel)
         channel.close()
         assert not takes_requests(channel)
+
+
+async def test_a_signal_that_is_none_is_refused(server: Running) -> None:
+    async with asking(server, b"x") as answer:
+        session = await server.session
+        session.verdict.set_result(True)
+        process = await answer
+        for name, known in ((b"TERM", True), (b"EXPLODE", False), (b"SIGTERM", False)):
+            assert session.channel._process_signal_request(SSHPacket(String(name))) is known
+        assert session.notes.count("TERM") == 1
+        process.close()
