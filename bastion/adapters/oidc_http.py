@@ -32,6 +32,8 @@ FETCH_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 512 * 1024
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_IPV4_WITHIN = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 _MAX_AGE = re.compile(r"max-age\s*=\s*\"?([0-9]{1,10})\"?", re.ASCII)
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[Any]"]  # bastion.tasks.Tasks.start
@@ -186,11 +188,17 @@ def _is_inward(host: str) -> bool:
         return True
     try:
         address = ipaddress.ip_address(name)
-    except ValueError:
-        return name.replace(".", "").isdecimal() or name.startswith("0x")  # 127.1, 2130706433, 0x7f000001
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    seen = mapped or address
+    except ValueError:  # 127.1, 2130706433, 0x7f000001, 127.0x1: resolvers read all of these as an address
+        return _NUMBER.fullmatch(name.rpartition(".")[2]) is not None
+    seen = _within(address) if isinstance(address, ipaddress.IPv6Address) else address
     return seen.is_loopback or seen.is_link_local or seen.is_unspecified or seen.is_multicast
+
+
+def _within(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that an IPv6 one stands for, or itself (RFC 4291 section 2.5.5; 6052; 3056)."""
+    if any(address in net for net in _IPV4_WITHIN) and int(address) > 1:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _host(url: str) -> tuple[str, str]:
@@ -198,7 +206,7 @@ def _host(url: str) -> tuple[str, str]:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"{shown(url)} is not a URL: {error}") from None
+        raise ValueError(f"{shown(url)} is not a URL: {shown(str(error))}") from None
     if not host or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ValueError(f"{shown(url)} is not an absolute URL of printable ASCII")
     if parts.username is not None or parts.password is not None or "#" in url:

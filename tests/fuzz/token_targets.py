@@ -8,18 +8,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import ipaddress
 import json
+import socket
 from functools import cache
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
+import yarl
 
 from bastion.adapters.oidc_http import check_jwks_uri, check_url, fresh_for_s
 from bastion.errors import Refused
 from bastion.identity import Identity, claimed_groups, evidence_claims, identify
 from bastion.strict_json import read_object
-from bastion.token import IssuerTrust, KeySet, KeySetMalformed, TokenError, TokenHead, read_unverified, verify
+from bastion.token import KeySet, KeySetMalformed, TokenError, TokenHead, read_unverified, verify
 from tests.fuzz import mutation
 from tests.fuzz.mutation import pack, unpack
 from tests.fuzz.target import Havoc, Target, require
@@ -166,6 +170,14 @@ URLS = (
     "max-age=60",
     'max-age="9999999999"',
     "no-store, max-age=5",
+    "https://0177.0.0.1/",
+    "https://127.0x1/",
+    "https://127.0.0.1.",
+    "https://0/",
+    "https://[fe80::1%25eth0]/",
+    "https://[::]/",
+    "https://169.254.169.254/",
+    "https://1.2.3.4:443/",
 )
 
 
@@ -324,20 +336,50 @@ def _answer(body: bytes) -> None:
         texts += [value for value in answer.values() if isinstance(value, str)]
     for text in texts:
         require(60 <= fresh_for_s(text) <= 24 * 3600, "kept too long, or not at all")
-        for judge in (check_url, lambda url: check_jwks_uri(url, issuer_url=ISSUER.url)):
+        for judge in (check_url, _check_jwks_uri):
             try:
                 judge(text)
             except ValueError as error:
                 _say_why(error)
             else:
-                require(
-                    text.isascii()
-                    and text.isprintable()
-                    and "@" not in text.partition("//")[2].partition("/")[0],
-                    "URL",
-                )
-        for issuer in (text, ISSUER.url):
-            IssuerTrust(name="x", url=issuer, audience=AUDIENCE)
+                _same_place(text, outward=judge is _check_jwks_uri)
+
+
+def _check_jwks_uri(url: str) -> None:
+    check_jwks_uri(url, issuer_url=ISSUER.url)
+
+
+def _same_place(url: str, *, outward: bool) -> None:
+    """Demand that the client which fetches an accepted URL goes where the check took it to lead, and not inwards."""
+    judged = urlsplit(url)
+    try:
+        fetched = yarl.URL(url)
+    except ValueError:
+        return  # not fetched at all
+    host = fetched.raw_host or ""
+    require(_plain(host) == _plain(judged.hostname or ""), f"another host: {url!r}")
+    require(fetched.user is None and fetched.password is None, f"a user: {url!r}")
+    require(
+        fetched.scheme == judged.scheme and fetched.scheme in ("http", "https"), f"another scheme: {url!r}"
+    )
+    try:
+        found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return  # a name, for the resolver
+    for address in (ipaddress.ip_address(str(place[4][0]).partition("%")[0]) for place in found):
+        seen = getattr(address, "ipv4_mapped", None) or address
+        require(
+            not outward or not (seen.is_loopback or seen.is_link_local or seen.is_unspecified),
+            f"inwards: {url!r}",
+        )
+
+
+def _plain(host: str) -> str:
+    """Return a host in one spelling, if it is an address."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
 
 
 def _say_why(error: Exception) -> None:
