@@ -8,23 +8,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import json
-import socket
 from functools import cache
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
-import yarl
 
-from bastion.adapters.oidc_http import check_jwks_uri, check_url, fresh_for_s
 from bastion.errors import Refused
 from bastion.identity import Identity, claimed_groups, evidence_claims, identify
 from bastion.strict_json import read_object
 from bastion.token import KeySet, KeySetMalformed, TokenError, TokenHead, read_unverified, verify
 from tests.fuzz import mutation
+from tests.fuzz.issuer_answers import URLS, answer, say_why
 from tests.fuzz.mutation import pack, unpack
 from tests.fuzz.target import Havoc, Target, require
 from tests.unit.bastion import certificate_forge as forge
@@ -32,7 +28,6 @@ from tests.unit.bastion import token_forge
 from tests.unit.bastion.token_forge import AUDIENCE, ISSUER, NOW, b64
 
 TEXT, SIGNED, SHARED, KEYS, ANSWER = range(5)
-TEXT_CHARS = 600
 KID = "fuzz"
 SECRET = forge.key("token")
 PUBLIC = {
@@ -155,30 +150,6 @@ WORDS: tuple[Any, ...] = (
     "AQAB",
     "AA==",
 )
-URLS = (
-    "https://a.example/k",
-    "http://127.0.0.1:8080",
-    "https://[::1]/",
-    "https://127.1/",
-    "https://a@b/",
-    "https://a:b/",
-    "HTTPS://A.EXAMPLE",
-    "https://0x7f000001",
-    "https://a.example?x",
-    "https://[::ffff:127.0.0.1]/",
-    "https://\u24d0.example",
-    "max-age=60",
-    'max-age="9999999999"',
-    "no-store, max-age=5",
-    "https://0177.0.0.1/",
-    "https://127.0x1/",
-    "https://127.0.0.1.",
-    "https://0/",
-    "https://[fe80::1%25eth0]/",
-    "https://[::]/",
-    "https://169.254.169.254/",
-    "https://1.2.3.4:443/",
-)
 
 
 def _seeds() -> list[bytes]:
@@ -235,7 +206,7 @@ def token(data: bytes) -> None:
         case 3:
             _key_set(body)
         case _:
-            _answer(body)
+            answer(body)
 
 
 def _judge(text: str, *, signed: bool) -> Any:
@@ -243,11 +214,11 @@ def _judge(text: str, *, signed: bool) -> Any:
     try:
         head = read_unverified(text)
     except TokenError as error:
-        _say_why(error)
+        say_why(error)
     try:
         claims = verify(text, issuer=ISSUER, keys=TRUST, now=NOW)
     except TokenError as error:
-        _say_why(error)
+        say_why(error)
         return None
     require(
         head is not None and head.iss == ISSUER.url and head.alg == "EdDSA", "verified, and not read alike"
@@ -261,12 +232,12 @@ def _judge(text: str, *, signed: bool) -> Any:
     try:
         identify(claims, IDENTITIES)
     except Refused as error:
-        _say_why(error)
+        say_why(error)
     try:
         evidence = evidence_claims(claims)
         groups = claimed_groups(claims, "acme", "groups")
     except Refused as error:
-        _say_why(error)
+        say_why(error)
         return claims
     require(
         all(isinstance(value, str) and value.isprintable() for value in evidence.values()),
@@ -306,14 +277,14 @@ def _key_set(body: bytes) -> None:
     try:
         keys = KeySet.parse(body)
     except KeySetMalformed as error:
-        _say_why(error)
+        say_why(error)
         return
     for kid in (KID, "x", ""):
         keys.has(kid)
     try:
         verify(_whole(), issuer=ISSUER, keys=keys, now=NOW)
     except TokenError as error:
-        _say_why(error)
+        say_why(error)
     else:
         require(any(key.get("x") == PUBLIC["x"] for key in keys.keys), "verified by another key")
     for alg in ("RS256", "ES256", "PS512"):
@@ -321,73 +292,9 @@ def _key_set(body: bytes) -> None:
         try:
             verify(f"{said}.{b64(bytes(64))}", issuer=ISSUER, keys=keys, now=NOW)
         except TokenError as error:
-            _say_why(error)
+            say_why(error)
         else:
             require(False, "verified a signature of zeros")
-
-
-def _answer(body: bytes) -> None:
-    texts = [body.decode("utf-8", "surrogateescape")]
-    try:
-        answer = read_object(body)
-    except ValueError as error:
-        _say_why(error)
-    else:
-        texts += [value for value in answer.values() if isinstance(value, str)]
-    for text in texts:
-        require(60 <= fresh_for_s(text) <= 24 * 3600, "kept too long, or not at all")
-        for judge in (check_url, _check_jwks_uri):
-            try:
-                judge(text)
-            except ValueError as error:
-                _say_why(error)
-            else:
-                _same_place(text, outward=judge is _check_jwks_uri)
-
-
-def _check_jwks_uri(url: str) -> None:
-    check_jwks_uri(url, issuer_url=ISSUER.url)
-
-
-def _same_place(url: str, *, outward: bool) -> None:
-    """Demand that the client which fetches an accepted URL goes where the check took it to lead, and not inwards."""
-    judged = urlsplit(url)
-    try:
-        fetched = yarl.URL(url)
-    except ValueError:
-        return  # not fetched at all
-    host = fetched.raw_host or ""
-    require(_plain(host) == _plain(judged.hostname or ""), f"another host: {url!r}")
-    require(fetched.user is None and fetched.password is None, f"a user: {url!r}")
-    require(
-        fetched.scheme == judged.scheme and fetched.scheme in ("http", "https"), f"another scheme: {url!r}"
-    )
-    try:
-        found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        return  # a name, for the resolver
-    for address in (ipaddress.ip_address(str(place[4][0]).partition("%")[0]) for place in found):
-        seen = getattr(address, "ipv4_mapped", None) or address
-        require(
-            not outward or not (seen.is_loopback or seen.is_link_local or seen.is_unspecified),
-            f"inwards: {url!r}",
-        )
-
-
-def _plain(host: str) -> str:
-    """Return a host in one spelling, if it is an address."""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return host
-
-
-def _say_why(error: Exception) -> None:
-    text = str(getattr(error, "public", error))
-    require(
-        text.isprintable() and len(text) <= TEXT_CHARS,
-        f"a refusal that is no line for a peer: {text[:200]!r}",
-    )
 
 
 _json = mutation.json_values(WORDS, NAMES)
