@@ -44,6 +44,7 @@ def bastion_settings(table: BastionTable, folder: Path) -> BastionSettings:
         keys=_path(folder, table.keys),
         names=tuple(table.names),
         responders=frozenset(table.responders),
+        workers=table.workers,
     )
 
 

@@ -91,6 +91,12 @@ class BastionTable(Table):
         description="The groups that may read evidence over SSH.",
         examples=[["responders"]],
     )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1,
+        description="How many processes serve connections. More than one where one processor core is too slow: "
+        "about as many as there are cores.",
+        examples=[1],
+    )
 
 
 class RecorderTable(Table):

@@ -8,6 +8,7 @@ Errors  Refused and its kin, to be told to the client; RecorderError when nothin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from bastion.requests import Request
 from bastion.resolve import check_login, find_target, resolve
 from bastion.session import Session, Way
 from bastion.settings import Config, Target
+from bastion.strangers import mention, note_broken
 from bastion.tasks import Tasks
 from recorder.errors import RecorderError
 from recorder.recording import Header, Recording
@@ -52,6 +54,26 @@ class HostOptions(Protocol):
     def __call__(self, names: tuple[str, ...]) -> Any: ...
 
 
+class Roll(Protocol):
+    """Whoever must know which sessions this process has not sealed yet."""
+
+    async def enter(self, session: str) -> None:
+        """Take note of a session before anything of it is on disk."""
+
+    def leave(self, session: str) -> None:
+        """Take note that nothing of a session is left to be sealed."""
+
+
+class NoRoll:
+    """For a process that serves alone: when it dies, all sessions are cut off."""
+
+    async def enter(self, session: str) -> None:
+        pass
+
+    def leave(self, session: str) -> None:
+        pass
+
+
 class House:
     """A running bastion, without its sockets."""
 
@@ -67,6 +89,7 @@ class House:
         ways: Ways,
         host_options: HostOptions,
         register: Register,
+        roll: Roll,
     ) -> None:
         self._current = config
         self._keyring = keyring
@@ -77,6 +100,7 @@ class House:
         self._host_options = host_options
         self._tasks = Tasks()
         self._register = register
+        self._roll = roll
         self._limits: dict[str, asyncio.TimerHandle] = {}
         self.sessions: dict[str, Session] = {}
         self._idle = asyncio.Event()
@@ -161,9 +185,11 @@ class House:
         )
         self._idle.clear()
         try:
+            await self._roll.enter(session.id)
             await recording.open()
         except RecorderError:
             self._forget(session)
+            self._roll.leave(session.id)
             raise
         session.watch_idle()
         if session.ending:
@@ -179,6 +205,8 @@ class House:
         self._forget(session)
         if failure is not None and not session.recording.sealed:
             self.unsealed[session.id] = session
+        else:
+            self._roll.leave(session.id)
         log.info("session=%s ended", session.id)
 
     def _forget(self, session: Session) -> None:
@@ -234,7 +262,7 @@ class House:
                     "peer": peer,
                     "what": what[:256],
                     "reason": reason[:512],
-                    **_left_out(left_out),
+                    **mention(left_out),
                 },
             )
         except RecorderError as error:
@@ -245,17 +273,7 @@ class House:
 
         Not so if its source does this all the time: then the next entry says how many were left out.
         """
-        left_out = await self._register.may_note(peer, what)
-        if left_out is None:
-            return
-        log.warning("%s peer=%s: %s", what, peer, reason)
-        over = {"limit": limit} if limit else {}
-        try:
-            await self._store.audit(
-                what, {"peer": peer, "reason": reason[:512], **over, **_left_out(left_out)}
-            )
-        except RecorderError as error:
-            log.error("could not record that a login was refused: %s", error)
+        await note_broken(self._store, self._register, peer, what, reason, limit)
 
     # Change.
 
@@ -298,6 +316,14 @@ class House:
             await self._idle.wait()
         await self._tasks.cancel()
 
+    async def seal_unsealed(self) -> None:
+        """Seal the sessions that ended while nothing could be written."""
+        for session in list(self.unsealed.values()):
+            with contextlib.suppress(RecorderError):
+                await session.recording.close("session ended: the session recorder was not available")
+                self.unsealed.pop(session.id, None)
+                self._roll.leave(session.id)
+
     def end_all(self, reason: str) -> None:
         """End every live session now."""
         for session in list(self.sessions.values()):
@@ -317,10 +343,6 @@ async def _read_all(bot: BotEnd, most_bytes: int) -> bytes:
                 case _:
                     pass
     return data
-
-
-def _left_out(count: int) -> dict[str, int]:
-    return {"left_out": count} if count else {}
 
 
 async def _end(bot: BotEnd, text: str, *, status: int) -> None:

@@ -1,6 +1,7 @@
 """Write the journal: one line per thing worth telling, to standard error, nothing in it acting on a terminal.
 
-Out     `TIME LEVEL name: text`, TIME in UTC (RFC 3339); audit heads as `audit head=SEQ:HASH kind=KIND`
+Out     `TIME LEVEL name: text`, TIME in UTC (RFC 3339), and `name[N]` for worker N; audit heads as
+        `audit head=SEQ:HASH kind=KIND`
 """
 
 from __future__ import annotations
@@ -18,18 +19,23 @@ log = logging.getLogger("bastion.audit")
 class JournalFormatter(logging.Formatter):
     """Formats a record; control characters that came from outside are written as escapes."""
 
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._by = "" if worker is None else f"[{worker}]"
+
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        text = f"{at.replace('+00:00', 'Z')} {record.levelname.lower()} {record.name}: {plain(record.getMessage())}"
+        head = f"{at.replace('+00:00', 'Z')} {record.levelname.lower()} {record.name}{self._by}"
+        text = f"{head}: {plain(record.getMessage())}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text
 
 
-def open_journal() -> None:
-    """Send the journal to standard error; libraries are heard from warnings up."""
+def open_journal(worker: int | None = None) -> None:
+    """Send the journal to standard error, each line with the worker's number; libraries from warnings up."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JournalFormatter())
+    handler.setFormatter(JournalFormatter(worker))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -16,8 +16,10 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -72,6 +74,30 @@ def open_keyring(folder: Path) -> Keyring:
         seal=signer,
         seal_keys=load_key_set(folder / SEAL_SET),
         made=tuple(made),
+    )
+
+
+def pack_keyring(ring: Keyring) -> Mapping[str, bytes | str]:
+    """Return the keys themselves, for another process of the same service: the files may change meanwhile."""
+    keys = {"login_ca": ring.login_ca, "user_ca": ring.user_ca, "host_ca": ring.host_ca, "host": ring.host}
+    return {
+        "folder": str(ring.folder),
+        "seal": ring.seal.private_jwk(),
+        "seal_keys": ring.seal_keys.to_json(),
+        **{name: private_pem(key) for name, key in keys.items()},
+    }
+
+
+def unpack_keyring(packed: Mapping[str, Any]) -> Keyring:
+    """Return the keys that another process has packed."""
+    names = ("login_ca", "user_ca", "host_ca", "host")
+    keys = {name: load_ssh_private_key(packed[name], password=None) for name in names}
+    return Keyring(
+        folder=Path(packed["folder"]),
+        seal=Signer(packed["seal"]),
+        seal_keys=KeySet.from_json(packed["seal_keys"]),
+        made=(),
+        **{name: key for name, key in keys.items() if isinstance(key, Ed25519PrivateKey)},
     )
 
 

@@ -5,17 +5,20 @@ every chunk that is there, but not that none followed: so it is sealed as interr
 that vouches for it, and never as whole. A chain that does not hold, or that ends before a checkpoint, is left
 as it is and named on the audit chain.
 
-In      a transaction on the store, before the server takes connections
+In      a transaction on the store, before the server takes connections; or, of one session whose process died while
+        others go on, first a survey on a connection that keeps nobody waiting
 Out     audit entries `session.sealed` (state interrupted) or `session.damaged`
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from dataclasses import dataclass
 
 from recorder.chunk import ChunkError, ChunkReader, ChunkWriter
 from recorder.events import Event, Kind
-from recorder.rows import insert_chunk, read_chunks, seal_session
+from recorder.rows import insert_chunk, is_sealed, read_chunks, seal_session
 from recorder.seal import BadSignature, KeySet
 from recorder.store import Transaction
 from recorder.summary import State, Summary
@@ -36,12 +39,12 @@ def recover(transaction: Transaction, keys: KeySet, reason: str) -> list[str]:
     return found
 
 
-def witnessed(transaction: Transaction, session: str, keys: KeySet) -> tuple[int, str] | None:
+def witnessed(connection: sqlite3.Connection, session: str, keys: KeySet) -> tuple[int, str] | None:
     """Return the last checkpoint of a session, as (chunks, head in hex); raise ChunkError.
 
     A checkpoint that was altered may have vouched for more than is there: then nothing can be said of the end.
     """
-    rows = transaction.connection.execute(
+    rows = connection.execute(
         "SELECT seq, jws FROM audit WHERE kind = 'recording.checkpoint' AND seq >"
         " (SELECT min(seq) FROM audit WHERE session = ?) ORDER BY seq DESC",
         (session,),
@@ -71,17 +74,70 @@ def checkpoint(transaction: Transaction, sessions: list[str], known: dict[str, i
     return {**known, **{session: seq for session, (seq, _head) in heads.items()}}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What is on disk of a session that nobody writes to any more; `problem` forbids to seal it."""
+
+    summary: Summary
+    chunks: int
+    head: bytes
+    bytes_in: int
+    bytes_out: int
+    last_at_us: int
+    witnessed_chunks: int
+    problem: str = ""
+
+
+def survey(connection: sqlite3.Connection, session: str, keys: KeySet) -> Survey | None:
+    """Read one session to its end, which may take a while; None when it is not there or sealed already."""
+    row = connection.execute("SELECT seal FROM sessions WHERE id = ?", (session,)).fetchone()
+    if row is None or row[0] is not None:
+        return None
+    return _survey(connection, session, keys)
+
+
+def close_surveyed(transaction: Transaction, found: Survey, reason: str) -> None:
+    """Seal as interrupted what a survey has found, or name the damage that forbids it."""
+    session = found.summary.id
+    if is_sealed(transaction, session):
+        return
+    if found.problem:
+        transaction.audit("session.damaged", {"session": session, "problem": found.problem})
+        return
+    writer = ChunkWriter(session, transaction.signer, seq=found.chunks, head=found.head)
+    event = Event(
+        found.last_at_us,
+        Kind.CLOSE,
+        detail={
+            "state": State.INTERRUPTED.value,
+            "reason": reason,
+            "bytes_in": found.bytes_in,
+            "bytes_out": found.bytes_out,
+        },
+    )
+    found.summary.apply(event)
+    chunk = writer.pack([event], bytes_in=found.bytes_in, bytes_out=found.bytes_out)
+    insert_chunk(transaction, chunk)
+    seal_session(transaction, found.summary, chunk, witnessed_chunks=found.witnessed_chunks)
+
+
 def close_interrupted(
     transaction: Transaction, session: str, reason: str, *, keys: KeySet | None = None
 ) -> None:
     """Seal what is on disk of one session as interrupted, or name the damage that forbids it."""
-    keys = keys or KeySet.of(transaction.signer)
+    found = _survey(transaction.connection, session, keys or KeySet.of(transaction.signer))
+    close_surveyed(transaction, found, reason)
+
+
+def _survey(connection: sqlite3.Connection, session: str, keys: KeySet) -> Survey:
     reader = ChunkReader(session, keys)
     summary = Summary(id=session)
     last_at_us = 0
+    problem = ""
+    last: tuple[int, str] | None = None
     try:
-        last = witnessed(transaction, session, keys)
-        for chunk in read_chunks(transaction.connection, session):
+        last = witnessed(connection, session, keys)
+        for chunk in read_chunks(connection, session):
             for event in reader.unpack(chunk):
                 summary.apply(event)
                 last_at_us = event.at_us
@@ -92,20 +148,14 @@ def close_interrupted(
         if reader.seq == 0:
             raise ChunkError("it has no chunks")
     except ChunkError as error:
-        transaction.audit("session.damaged", {"session": session, "problem": str(error)})
-        return
-    writer = ChunkWriter(session, transaction.signer, seq=reader.seq, head=reader.head)
-    event = Event(
-        last_at_us,
-        Kind.CLOSE,
-        detail={
-            "state": State.INTERRUPTED.value,
-            "reason": reason,
-            "bytes_in": reader.bytes_in,
-            "bytes_out": reader.bytes_out,
-        },
+        problem = str(error)
+    return Survey(
+        summary=summary,
+        chunks=reader.seq,
+        head=reader.head,
+        bytes_in=reader.bytes_in,
+        bytes_out=reader.bytes_out,
+        last_at_us=last_at_us,
+        witnessed_chunks=last[0] if last else 0,
+        problem=problem,
     )
-    summary.apply(event)
-    chunk = writer.pack([event], bytes_in=reader.bytes_in, bytes_out=reader.bytes_out)
-    insert_chunk(transaction, chunk)
-    seal_session(transaction, summary, chunk, witnessed_chunks=last[0] if last else 0)

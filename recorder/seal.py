@@ -57,6 +57,10 @@ class Signer:
         jws.add_signature(self._jwk, None, self._protected)
         return str(jws.serialize(compact=True))
 
+    def private_jwk(self) -> str:
+        """Return the key as it was loaded, for another process of the same service."""
+        return str(self._jwk.export_private())
+
     def public_jwk(self) -> dict[str, str]:
         """Return the public half, as the fields of a JWK."""
         fields: dict[str, str] = json.loads(self._jwk.export_public())
@@ -92,6 +96,10 @@ class KeySet:
     def of(cls, *signers: Signer) -> KeySet:
         """Return the set of these signers' public keys."""
         return cls(JWK(**signer.public_jwk()) for signer in signers)
+
+    def to_json(self) -> str:
+        """Return the set as `from_json` takes it."""
+        return json.dumps({"keys": [json.loads(key.export_public()) for key in self._jwks.values()]})
 
     def verify(self, digest: bytes, signature: bytes) -> bool:
         """Say whether a key of the set made this raw signature."""

@@ -19,8 +19,11 @@ import asyncssh
 
 PRODUCT = ("bastion", "recorder", "policies")
 LIBRARIES = {"recorder": ("bastion", "policies"), "policies": ("bastion", "recorder")}
-COMPOSITION_ROOT = ("bastion/runtime.py", "bastion/cli/*", "bastion/demo/*")
-CATCHES_ALL = ("bastion/runtime.py", "bastion/cli/main.py")
+COMPOSITION_ROOT = (
+    *("bastion/runtime.py", "bastion/serving.py", "bastion/issuers.py", "bastion/workers/supervisor.py"),
+    *("bastion/cli/*", "bastion/demo/*"),
+)
+CATCHES_ALL = ("bastion/reloading.py", "bastion/cli/main.py")
 ASYNCSSH_HOOKS = "bastion/adapters/asyncssh_hooks/*"
 ASYNCSSH_MODULES = frozenset(name for name, it in vars(asyncssh).items() if isinstance(it, ModuleType))
 NAMEDTUPLE_METHODS = ("_asdict", "_make", "_replace", "_fields")

@@ -179,7 +179,7 @@ def test_rule_finds(rule: Callable[[str, str], list[str]], path: str, source: st
         (rules.name_faults, "bastion/database64.py", ""),
         (BLIND, SESSION, "try: f()\nexcept (OSError, asyncssh.Error): pass"),
         (BLIND, SESSION, "try: f()\nexcept BaseException:\n    close()\n    raise"),
-        (BLIND, "bastion/runtime.py", "try: f()\nexcept Exception: pass"),
+        (BLIND, "bastion/reloading.py", "try: f()\nexcept Exception: pass"),
         (SKIP, TEST, "reader.skip(3)\npytest.raises(ValueError)"),
         (TEXT, "docs/a.md", "docs/work/notes.md, $HOME/work/x, https://acme.example/home/, /tmp/www"),
     ],

@@ -48,16 +48,27 @@ class StaticKeys:
     @classmethod
     def read(cls, path: Path) -> StaticKeys:
         """Read a JWK Set file; raise KeysUnavailable, naming the file, if it cannot be used."""
+        return cls.parse(read_key_file(path), path)
+
+    @classmethod
+    def parse(cls, text: bytes, path: Path) -> StaticKeys:
+        """Take what was read from a JWK Set file; raise KeysUnavailable, naming the file."""
         try:
-            return cls(KeySet.parse(path.read_bytes()))
-        except OSError as error:
-            raise KeysUnavailable(f"{path}: the key set cannot be read: {error.strerror}") from error
+            return cls(KeySet.parse(text))
         except TokenError as error:
             raise KeysUnavailable(f"{path}: {error.public}") from error
 
     async def keys(self, *, kid: str | None, now: float) -> KeySet:
         """Return the keys; a file has no newer ones to offer for an unknown `kid`."""
         return self._keys
+
+
+def read_key_file(path: Path) -> bytes:
+    """Return what is in a JWK Set file; raise KeysUnavailable, naming the file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KeysUnavailable(f"{path}: the key set cannot be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

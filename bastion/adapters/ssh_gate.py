@@ -42,7 +42,7 @@ class Gate:
         self.make = make
         self.note = note
         self.now = now
-        self.lingering = 0
+        self.refusing = Refusing(version)
         self.connections: dict[int, ServerConnection] = {}
 
     def __call__(self) -> asyncio.Protocol:
@@ -59,11 +59,10 @@ class Gate:
         return made
 
     def send_away(self, ticket: int) -> None:
-        """Drop a connection that has not logged in, for the sake of another."""
+        """Drop a connection that has not logged in."""
         connection = self.connections.pop(ticket, None)
         if connection is not None:
-            reason = "too many connections that have not logged in; this one was the oldest"
-            connection.drop(OverLimit("handshakes", reason, DISC_TOO_MANY_CONNECTIONS))
+            send_away(connection)
 
 
 class _Ticket:
@@ -89,33 +88,54 @@ class _Arrival(asyncio.Protocol):
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._transport: asyncio.Transport | None = None
-        self._read_bytes = 0
-        self._lingers = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = sock = cast(asyncio.Transport, transport)
+        sock = cast(asyncio.Transport, transport)
         address = sock.get_extra_info("peername")
         if not address:  # gone before it was looked at
             sock.abort()
             return
         peer = str(address[0])
         answer = self._gate.enter(peer)
+        protocol: asyncio.Protocol
         if isinstance(answer, Refusal):
-            self._refuse(peer, answer)
-            return
-        sock.set_protocol(answer)
-        answer.connection_made(sock)
+            self._gate.note(peer, answer)
+            protocol = self._gate.refusing(answer)
+        else:
+            protocol = answer
+        sock.set_protocol(protocol)
+        protocol.connection_made(sock)
 
-    def _refuse(self, peer: str, refusal: Refusal) -> None:
-        assert self._transport is not None  # noqa: S101 - set by the caller
-        self._gate.note(peer, refusal)
-        if self._gate.lingering >= LINGERING:
+
+class Refusing:
+    """Tell those who are not let in why; call it for the protocol of such a connection."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.lingering = 0
+
+    def __call__(self, refusal: Refusal) -> asyncio.Protocol:
+        return _Refused(self, refusal)
+
+
+class _Refused(asyncio.Protocol):
+    """A connection that is told why it ends."""
+
+    def __init__(self, refusing: Refusing, refusal: Refusal) -> None:
+        self._refusing = refusing
+        self._refusal = refusal
+        self._transport: asyncio.Transport | None = None
+        self._read_bytes = 0
+        self._lingers = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self._refusing.lingering >= LINGERING:
             self._transport.abort()
             return
-        self._gate.lingering += 1
+        self._refusing.lingering += 1
         self._lingers = True
-        self._transport.write(goodbye(self._gate.version, refusal.reason))
+        self._transport.write(goodbye(self._refusing.version, self._refusal.reason))
         self._transport.write_eof()
         # Closing while the client's own version lies unread would reset the connection, and lose the reason.
         asyncio.get_running_loop().call_later(LINGER_S, self._transport.abort)
@@ -126,4 +146,10 @@ class _Arrival(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gate.lingering -= self._lingers
+        self._refusing.lingering -= self._lingers
+
+
+def send_away(connection: ServerConnection) -> None:
+    """Drop a connection that has not logged in, for the sake of another."""
+    reason = "too many connections that have not logged in; this one was the oldest"
+    connection.drop(OverLimit("handshakes", reason, DISC_TOO_MANY_CONNECTIONS))

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
+from bastion.config import load
 from bastion.runtime import Bastion
 from tests.integration.conftest import Finished, World
 
@@ -52,12 +53,13 @@ def test_t48_l6_an_expired_certificate_starts_nothing_on_a_connection_that_is_st
 
 async def test_t48_l6_a_session_ends_when_it_has_lasted_as_long_as_its_identity_may(own_world: World) -> None:
     own_world.stage.stop_bastion()
-    bastion = Bastion(own_world.stage.config)
+    config = load(own_world.stage.config)
+    bastion = Bastion(config)
     await bastion.start()
     try:
         # Configurations do not go below a minute; the story does not wait for one.
-        brief = tuple(replace(identity, session_s=2) for identity in bastion.config.identities)
-        bastion.house.adopt(replace(bastion.config, identities=brief))
+        brief = tuple(replace(identity, session_s=2) for identity in config.identities)
+        bastion.server.house.adopt(replace(config, identities=brief))
         words = ("-J", "bastion", f"{own_world.login}@web-1", "echo in; sleep 60")
         done = await asyncio.to_thread(own_world.ssh, *words, timeout=30)
         assert (done.returncode, done.stdout) == (255, b"in\n")
@@ -66,6 +68,6 @@ async def test_t48_l6_a_session_ends_when_it_has_lasted_as_long_as_its_identity_
         assert row["sealed"]
         events = await asyncio.to_thread(own_world.events, row["id"])
         assert "longest duration of 2 s" in str(events[-1])
-        assert bastion.house.sessions == {}
+        assert bastion.server.house.sessions == {}
     finally:
         await bastion.stop(0)

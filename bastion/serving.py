@@ -1,0 +1,159 @@
+"""Serve connections in one process, the only one or one of several: all that stands behind a socket that was accepted.
+
+In      the configuration in force, keys, a store; connections
+Out     connections answered; live sessions checkpointed; the names of sessions that a new configuration ended
+Errors  TokenError, ValueError: a configuration whose issuers cannot be used
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import weakref
+from collections.abc import Callable, Mapping
+
+from bastion.adapters.asyncssh_hooks import ServerConnection
+from bastion.adapters.host_identity import HostIdentity
+from bastion.adapters.ssh_gate import send_away
+from bastion.adapters.ssh_judges import Guest
+from bastion.adapters.ssh_server import OuterServer
+from bastion.adapters.ssh_upstream import SshWay
+from bastion.authority import Authority
+from bastion.clock import Clock
+from bastion.control import Control
+from bastion.house import House, Roll
+from bastion.issuers import Issuers
+from bastion.keyring import Keyring
+from bastion.register import Register
+from bastion.session import Way
+from bastion.settings import Config, Target
+from bastion.tasks import Tasks
+from recorder.errors import RecorderError
+from recorder.recovery import checkpoint
+from recorder.store import JOB_FAULTS, Store
+
+log = logging.getLogger("bastion")
+
+CHECKPOINT_S = 30.0
+WATCH_S = 1.0
+
+
+class Server:
+    """What one process knows and does for its connections."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        key_files: Mapping[str, bytes],
+        keyring: Keyring,
+        store: Store,
+        clock: Clock,
+        register: Register,
+        roll: Roll,
+    ) -> None:
+        self._keyring = keyring
+        self._store = store
+        self._clock = clock
+        self._register = register
+        self._tasks = Tasks()
+        self._connections: weakref.WeakSet[ServerConnection] = weakref.WeakSet()
+        self._tickets: dict[int, ServerConnection] = {}
+        self._known_chunks: dict[str, int] = {}
+        self._host = HostIdentity(keyring, clock.now)
+        self._issuers = Issuers(self._tasks)
+        self._issuers.adopt(self._issuers.prepare(config, key_files))
+        self.house = House(
+            config=config,
+            keyring=keyring,
+            store=store,
+            clock=clock,
+            authority=self._authority,
+            control=Control(),
+            ways=self._way,
+            host_options=self._host,
+            register=register,
+            roll=roll,
+        )
+
+    def start(self) -> None:
+        """Begin to look after what no event announces."""
+        self._tasks.start(self._watch(), "watch")
+
+    def connection(self, guest: Guest) -> ServerConnection:
+        """Return what answers one connection."""
+        config = self.house.config()
+        connection = ServerConnection(
+            asyncio.get_running_loop(),
+            self._host(config.bastion.names),
+            lambda: OuterServer(self.house),
+            limits=config.limits,
+            guest=guest,
+        )
+        self._connections.add(connection)
+        return connection
+
+    async def answer(self, sock: socket.socket, ticket: int, guest: Guest) -> None:
+        """Answer a connection that somebody else has accepted, to its end."""
+        connection = self.connection(guest)
+        self._tickets[ticket] = connection
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+            await connection.wait_closed()
+        except OSError:
+            sock.close()
+        finally:
+            del self._tickets[ticket]
+
+    def drop(self, ticket: int) -> None:
+        """Drop such a connection, which has not logged in, for the sake of another."""
+        if (connection := self._tickets.get(ticket)) is not None:
+            send_away(connection)
+
+    def adopt(self, config: Config, key_files: Mapping[str, bytes]) -> list[str]:
+        """Put another configuration in force, all or nothing; return the sessions that it ends."""
+        self._issuers.adopt(self._issuers.prepare(config, key_files))
+        return self.house.adopt(config)
+
+    async def stop(self, reason: str, patience_s: float) -> None:
+        """Let sessions end, close the connections, and seal what can be sealed."""
+        await self.house.drain(reason, patience_s)
+        for connection in list(self._connections):
+            connection.close()
+        await self.house.seal_unsealed()
+        await self._tasks.cancel()
+
+    def _authority(self, config: Callable[[], Config]) -> Authority:
+        return Authority(
+            keyring=self._keyring,
+            store=self._store,
+            config=config,
+            key_source=self._issuers.source,
+            now=self._clock.now,
+            register=self._register,
+        )
+
+    def _way(self, target: Target, login: str, *, key_id: str) -> Way:
+        return SshWay(target, login, key_id=key_id, keyring=self._keyring, now=self._clock.now)
+
+    async def _watch(self) -> None:
+        """Look after checkpoints and the seals that are owed."""
+        since_checkpoint_s = 0.0
+        while True:
+            await asyncio.sleep(WATCH_S)
+            since_checkpoint_s += WATCH_S
+            try:
+                await self.house.seal_unsealed()
+                if since_checkpoint_s >= CHECKPOINT_S:
+                    since_checkpoint_s = 0.0
+                    await self._checkpoint()
+            except (RecorderError, *JOB_FAULTS) as error:
+                log.error("the recorder failed: %s", error)
+
+    async def _checkpoint(self) -> None:
+        live = list(self.house.sessions)
+        known = {name: chunks for name, chunks in self._known_chunks.items() if name in self.house.sessions}
+        self._known_chunks = await self._store.commit(
+            lambda transaction: checkpoint(transaction, live, known)
+        )
