@@ -2,7 +2,7 @@
 
 In      a bot's channel and a target's, each with an inbox
 Out     an Outcome, once the target has closed or the bot has gone
-Holds   at most one inbox of bytes each way, while its commit is under way
+Holds   at most IN_FLIGHT inboxes of bytes each way, while their commits are under way
 Errors  RecorderError (nothing of the batch was released), TransferError, QuotaExceeded
 Source  RFC 4254 sections 5 and 6
 """
@@ -12,16 +12,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from bastion.errors import BastionError
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Resize, Signal
-from bastion.transfer import ScpTap, Side, Tap, TapEvent, Tapped, TransferError
+from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError
 from recorder.errors import RecorderError
 from recorder.events import Event, Kind, weight
 from recorder.recording import Recording
+
+IN_FLIGHT = 2  # batches of one direction that are with the recorder at once
 
 
 class QuotaExceeded(BastionError):
@@ -35,6 +39,8 @@ class BotEnd(Protocol):
 
     inbox: Inbox
 
+    def send(self, data: bytes, *, error: bool = False) -> None: ...
+    async def room(self) -> None: ...
     async def write(self, data: bytes, *, error: bool = False) -> None: ...
     def write_eof(self) -> None: ...
     def exit(self, exited: Exited) -> None: ...
@@ -46,6 +52,8 @@ class TargetEnd(Protocol):
 
     inbox: Inbox
 
+    def send(self, data: bytes) -> None: ...
+    async def room(self) -> None: ...
     async def write(self, data: bytes) -> None: ...
     def write_eof(self) -> None: ...
     def resize(self, size: Resize) -> None: ...
@@ -104,6 +112,11 @@ class Relay:
     tap: Tap | None = None
     _spoke: asyncio.Event = field(default_factory=asyncio.Event)
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _flying: dict[Side, deque[asyncio.Future[None]]] = field(
+        default_factory=lambda: {"client": deque(), "target": deque()}
+    )
+    _directions: list[asyncio.Task[Any]] = field(default_factory=list)
+    _failure: BaseException | None = None
 
     async def run(self) -> Outcome:
         """Relay until the target closes or the bot is gone; raise what the first failing direction raised.
@@ -115,12 +128,15 @@ class Relay:
             async with asyncio.TaskGroup() as group:
                 inward = group.create_task(self._from_bot())
                 outward = group.create_task(self._from_target())
+                self._directions = [inward, outward]
                 inward.add_done_callback(lambda _task: outward.cancel())
                 outward.add_done_callback(lambda _task: inward.cancel())
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         finally:  # also when the session ends and cancels this: which files were cut short is evidence
             await self._finish_tap()
+        if self._failure is not None:
+            raise self._failure
         exited = None if outward.cancelled() else outward.result()
         if exited is not None:
             await self._append([self._exit_event(exited)])
@@ -131,6 +147,10 @@ class Relay:
         """Pass on what the bot sends; return when its channel is gone."""
         while True:
             for run in _runs(await self.bot.inbox.take()):
+                if isinstance(run, Data) and self.tap is None:
+                    await self._stream("client", run)
+                    continue
+                await self._landed("client")
                 await self._unstalled("client", self.bot.inbox)
                 match run:
                     case Data():
@@ -161,12 +181,12 @@ class Relay:
         while True:
             closed = False
             for run in _runs(await self.target.inbox.take()):
+                if isinstance(run, Data) and (self.tap is None or run.error):
+                    await self._stream("target", run)
+                    continue
+                await self._landed("target")
                 await self._unstalled("target", self.target.inbox)
                 match run:
-                    case Data(error=True):
-                        error = self.recording.event(Kind.ERROR, self.channel, run.data)
-                        await self._append([error], bytes_out=len(run.data))
-                        await self.bot.write(run.data, error=True)
                     case Data():
                         await self._pass("target", run.data)
                     case Eof():
@@ -181,19 +201,54 @@ class Relay:
             if closed:
                 return exited
 
+    async def _stream(self, side: Side, run: Data) -> None:
+        """Record bytes as they are; they go on as soon as they are committed, while the next are being recorded."""
+        size = len(run.data)
+        if side == "client":
+            commit = self._begin([self._content(Kind.INPUT, run)], bytes_in=size)
+            release = partial(self.target.send, run.data)
+        else:
+            kind = Kind.ERROR if run.error else Kind.OUTPUT
+            commit = self._begin([self._content(kind, run)], bytes_out=size)
+            release = partial(self.bot.send, run.data, error=run.error)
+        flying = self._flying[side]
+        flying.append(commit)
+        commit.add_done_callback(partial(self._release, release))
+        if len(flying) >= IN_FLIGHT:
+            await flying.popleft()
+        await (self.target if side == "client" else self.bot).room()
+
+    def _release(self, release: Callable[[], None], commit: asyncio.Future[None]) -> None:
+        """Let bytes go on that are committed; end the relay where they are not (laws L1 and L2)."""
+        if commit.cancelled() or self._failure is not None:
+            return
+        self._failure = commit.exception()
+        try:
+            if self._failure is None:
+                release()
+        except BaseException as error:
+            self._failure = error
+            raise
+        finally:
+            if self._failure is not None:
+                for direction in self._directions:
+                    direction.cancel()
+
+    async def _landed(self, side: Side) -> None:
+        """Wait until all that one side has sent so far is committed, and with that has gone on."""
+        flying = self._flying[side]
+        while flying:
+            await flying.popleft()
+
     async def _pass(self, side: Side, data: bytes) -> None:
         """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""
-        if self.tap is None:
-            kind = Kind.INPUT if side == "client" else Kind.OUTPUT
-            await self._let_go(side, Tapped(forward=data, events=(TapEvent(kind=kind, data=data),)))
-        elif isinstance(self.tap, ScpTap):
+        if isinstance(self.tap, ScpTap):
             # What one side's answer releases of the other's must not be overtaken by what follows it.
             async with self._order:
                 await self._let_go(side, await self._tapped(self.tap, side, data))
-            self._spoke.set()
-        else:
+        elif self.tap is not None:
             await self._let_go(side, await self._tapped(self.tap, side, data))
-            self._spoke.set()
+        self._spoke.set()
 
     async def _let_go(self, side: Side, tapped: Tapped) -> None:
         """Record and let go; with nothing to release, a side that is full must not hold back what comes from it."""
@@ -238,6 +293,9 @@ class Relay:
         at_us = self.recording.at_us()
         return [Event(at_us, event.kind, self.channel, event.data, event.detail) for event in tapped.events]
 
+    def _content(self, kind: Kind, run: Data) -> Event:
+        return self.recording.event(kind, self.channel, run.data)
+
     def _event(self, kind: Kind, **detail: Any) -> Event:
         return self.recording.event(kind, self.channel, **detail)
 
@@ -246,9 +304,15 @@ class Relay:
             return self._event(Kind.EXIT, status=exited.status)
         return self._event(Kind.EXIT, signal=exited.signal, core=exited.core, message=exited.message)
 
-    async def _append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
+    def _begin(
+        self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0
+    ) -> asyncio.Future[None]:
         kept = self.quota.apply(self.recording, list(events))
-        await self.recording.append(kept, bytes_in=bytes_in, bytes_out=bytes_out)
+        return self.recording.begin(kept, bytes_in=bytes_in, bytes_out=bytes_out)
+
+    async def _append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
+        if events:
+            await self._begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
 
 
 def _runs(items: Sequence[Item]) -> Iterator[Item]:
@@ -268,6 +332,4 @@ def _runs(items: Sequence[Item]) -> Iterator[Item]:
 
 
 def _joined(pending: Sequence[Data]) -> Data:
-    if len(pending) == 1:
-        return pending[0]
     return Data(b"".join(item.data for item in pending), pending[0].error)

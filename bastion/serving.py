@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 import weakref
 from collections.abc import Callable, Mapping
 
@@ -37,6 +38,7 @@ log = logging.getLogger("bastion")
 
 CHECKPOINT_S = 30.0
 WATCH_S = 1.0
+SWITCH_S = 0.0005  # the recorder's thread must not wait long for its turn at the interpreter
 
 
 class Server:
@@ -53,6 +55,7 @@ class Server:
         register: Register,
         roll: Roll,
     ) -> None:
+        sys.setswitchinterval(SWITCH_S)
         self._keyring = keyring
         self._store = store
         self._clock = clock
@@ -135,7 +138,14 @@ class Server:
         )
 
     def _way(self, target: Target, login: str, *, key_id: str) -> Way:
-        return SshWay(target, login, key_id=key_id, keyring=self._keyring, now=self._clock.now)
+        return SshWay(
+            target,
+            login,
+            key_id=key_id,
+            keyring=self._keyring,
+            now=self._clock.now,
+            limits=self.house.config().limits,
+        )
 
     async def _watch(self) -> None:
         """Look after checkpoints and the seals that are owed."""

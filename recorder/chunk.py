@@ -23,6 +23,7 @@ from recorder.seal import KeySet, Signer
 SEGMENT_BYTES = 128 * 1024
 SEGMENT_US = 30_000_000
 _LEVEL = zstandard.ZstdCompressionParameters.from_level(3, source_size=SEGMENT_BYTES)
+_BULK_LEVEL = zstandard.ZstdCompressionParameters.from_level(1)
 
 
 class ChunkError(ValueError):
@@ -85,10 +86,10 @@ class ChunkWriter:
         full = self._segment_bytes >= SEGMENT_BYTES or at_us - self._segment_started_us >= SEGMENT_US
         self.seq += 1
         if self._stream is None or full:
-            self._stream = zstandard.ZstdCompressor(compression_params=_LEVEL).compressobj()
+            self._stream = None
             self._segment, self._segment_bytes, self._segment_started_us = self.seq, 0, at_us
         self._segment_bytes += len(raw)
-        body = self._stream.compress(raw) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        body = self._compressed(raw)
         self.head = link(
             self.head,
             session=self.session,
@@ -108,6 +109,14 @@ class ChunkWriter:
             hash=self.head,
             signature=self._signer.sign(self.head),
         )
+
+    def _compressed(self, raw: bytes) -> bytes:
+        """Return the chunk's body: the next block of the segment's stream, or a frame that is a segment by itself."""
+        if self._stream is None:
+            if len(raw) >= SEGMENT_BYTES:  # the next chunk begins another segment: no stream, and no copies
+                return zstandard.ZstdCompressor(compression_params=_BULK_LEVEL).compress(raw)
+            self._stream = zstandard.ZstdCompressor(compression_params=_LEVEL).compressobj()
+        return self._stream.compress(raw) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
 
 
 class ChunkReader:

@@ -8,6 +8,7 @@ Source  docs/recording-format.md
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from recorder.errors import SessionBroken
 from recorder.events import Event, Kind, weight
 from recorder.recovery import close_interrupted
 from recorder.rows import insert_chunk, is_sealed, seal_session, write_row
-from recorder.store import JOB_FAULTS, Store, Transaction
+from recorder.store import Store, Transaction
 from recorder.summary import State, Summary
 
 
@@ -91,8 +92,16 @@ class Recording:
 
     async def append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
         """Commit events, and how many bytes they let pass each way; raise StoreError or SessionBroken."""
-        if not events:
-            return
+        if events:
+            await self.begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
+
+    def begin(
+        self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0
+    ) -> asyncio.Future[None]:
+        """Let events (at least one) be committed; the future is done once they are.
+
+        Raise SessionBroken or StoreClosed; the future gets StoreError or SessionBroken.
+        """
         self.content_bytes += sum(weight(event) for event in events)
 
         def work(transaction: Transaction) -> None:
@@ -100,7 +109,7 @@ class Recording:
             self._bytes_out += bytes_out
             self._pack(transaction, events)
 
-        await self._commit(work)
+        return self._commit(work)
 
     async def close(self, reason: str) -> None:
         """Append the last event and seal; after a failed commit, seal what was committed as interrupted.
@@ -130,7 +139,7 @@ class Recording:
             seal_session(transaction, self._summary, chunk)
 
         self.closed = True
-        await self._run(work)
+        await self._submit(work)
         self.sealed = True
 
     def _pack(self, transaction: Transaction, events: Sequence[Event]) -> None:
@@ -152,7 +161,7 @@ class Recording:
         """Remember, on the writer thread, that the chain in memory is ahead of the one on disk."""
         self._undone = True
 
-    async def _commit(self, work: Callable[[Transaction], None]) -> None:
+    def _commit(self, work: Callable[[Transaction], None]) -> asyncio.Future[None]:
         def guarded(transaction: Transaction) -> None:
             if self._undone:
                 raise ValueError("an earlier commit of this session failed")
@@ -160,10 +169,10 @@ class Recording:
 
         if self._undone or self.closed:
             raise SessionBroken(f"session {self.id} takes no more events")
-        await self._run(guarded)
+        return self._submit(guarded)
 
-    async def _run(self, work: Callable[[Transaction], None]) -> None:
-        try:
-            await self._store.commit(work, undone=self._mark_undone)
-        except JOB_FAULTS as error:
-            raise SessionBroken(f"session {self.id} cannot be recorded: {error}") from error
+    def _submit(self, work: Callable[[Transaction], None]) -> asyncio.Future[None]:
+        return self._store.submit(work, undone=self._mark_undone, fault=self._broken)
+
+    def _broken(self, error: Exception) -> SessionBroken:
+        return SessionBroken(f"session {self.id} cannot be recorded: {error}")

@@ -52,6 +52,7 @@ def insert_chunk(transaction: Transaction, chunk: Chunk) -> None:
             chunk.signature,
         ),
     )
+    transaction.written_bytes += len(chunk.body)
 
 
 def write_row(transaction: Transaction, summary: Summary, *, seal: int | None) -> None:

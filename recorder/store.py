@@ -5,7 +5,7 @@ Out     a future that is done only once the job's transaction is on disk (law L1
 Holds   the jobs that wait for the next transaction, at most one for each thing that awaits one
 Errors  StoreError for the database's faults; every job of a failed transaction gets it (law L2); what a job itself
         raises (JOB_FAULTS) undoes and fails that job alone
-Source  SQLite: WAL, PRAGMA synchronous, SAVEPOINT
+Source  SQLite: WAL, PRAGMA synchronous, SAVEPOINT; docs/adr/0009-a-commit-is-made-safe-beside-the-next.md
 """
 
 from __future__ import annotations
@@ -24,17 +24,21 @@ from recorder import audit
 from recorder.errors import StoreClosed, StoreError
 from recorder.seal import Signer
 from recorder.store_schema import check_ours, create_schema, is_blank
+from recorder.wal import WriteAheadLog
 
 Durability = Literal["power", "process"]
 T = TypeVar("T")
 
+_SYNCHRONOUS: Mapping[Durability, str] = {"power": "FULL", "process": "NORMAL"}
 BATCH_JOBS = 256
 BUSY_MS = 2_000
 MEMORY_KIB = 4_096
+PAGE_BYTES = 32 * 1024  # bulk goes through the log in fewer, larger writes; a small commit costs the same
+CHECKPOINT_PAGES = 16_384  # of the log, after which the writer folds it back by itself: 512 MiB
+LOG_BYTES = 64 * 1024 * 1024  # what is kept of the log's file once it is folded back
+BULK_BYTES = 64 * 1024  # a transaction of more is made safe beside the next one
 
 JOB_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, sqlite3.IntegrityError)
-
-_SYNCHRONOUS: Mapping[Durability, str] = {"power": "FULL", "process": "NORMAL"}
 
 
 @dataclass(slots=True)
@@ -45,6 +49,7 @@ class Transaction:
     signer: Signer
     now_us: Callable[[], int]
     entries: list[audit.Entry] = field(default_factory=list)
+    written_bytes: int = 0
 
     def audit(self, kind: str, detail: Mapping[str, Any]) -> audit.Entry:
         """Append one entry to the audit chain; it is journalled once it is committed."""
@@ -59,6 +64,7 @@ class _Job(Generic[T]):
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[T]
     undone: Callable[[], None]
+    fault: Callable[[Exception], Exception]
 
 
 def connect(path: Path, *, durability: Durability = "power", create: bool = False) -> sqlite3.Connection:
@@ -72,10 +78,13 @@ def connect(path: Path, *, durability: Durability = "power", create: bool = Fals
             connection.execute("PRAGMA trusted_schema = OFF")
             if create and is_blank(connection, path):
                 path.chmod(0o600)
+                connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
                 _create_once(connection, path)
             check_ours(connection, path, whole=True)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             connection.execute(f"PRAGMA cache_size = -{MEMORY_KIB}")
         except BaseException:
             connection.close()
@@ -111,6 +120,9 @@ def append_now(path: Path, signer: Signer, kind: str, detail: Mapping[str, Any],
     return entry
 
 
+Outcome = tuple[_Job[Any], Any, Exception | None]
+
+
 class Store:
     """The evidence database of a running bastion."""
 
@@ -133,36 +145,55 @@ class Store:
         self.now_us = now_us
         self._journal = journal
         self._turn = turn if turn is not None else contextlib.nullcontext()
-        self._connection = connect(path, durability=durability, create=True)
+        self._connection = connect(path, durability="process", create=True)
+        self._log = WriteAheadLog(path, durable=durability == "power")
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._unsafe: queue.SimpleQueue[list[Outcome] | None] = queue.SimpleQueue()
+        self._settling = 0
+        self._settled = threading.Lock()
         self._closed = False
         self._stopped = False
+        self._settler = threading.Thread(target=self._settle, name="recorder-sync", daemon=True)
+        self._settler.start()
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._thread.start()
 
-    async def commit(
-        self, work: Callable[[Transaction], T], *, undone: Callable[[], None] = lambda: None
-    ) -> T:
-        """Run a job in the next transaction and return its result once that is on disk.
+    def submit(
+        self,
+        work: Callable[[Transaction], T],
+        *,
+        undone: Callable[[], None] = lambda: None,
+        fault: Callable[[Exception], Exception] = lambda error: error,
+    ) -> asyncio.Future[T]:
+        """Queue a job for the next transaction; its future has the result once that is on disk.
 
-        Raise StoreError, or what the job raised if that is among JOB_FAULTS.
+        Jobs are done in the order in which they are submitted. Raise StoreClosed; the future gets StoreError, or what
+        `fault` makes of one of JOB_FAULTS that the job raised.
         `undone` is called on the writer thread, before any later job, when the job's work was rolled back.
         """
         if self._closed:
             raise StoreClosed(f"{self.path}: the recorder is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Job(work, loop, future, undone))
+        self._queue.put(_Job(work, loop, future, undone, fault))
         if self._stopped:
             self._abandon([])
-        return await future
+        return future
+
+    async def commit(self, work: Callable[[Transaction], T]) -> T:
+        """Run a job in the next transaction and return its result once that is on disk.
+
+        Raise StoreError, or what the job raised if that is among JOB_FAULTS.
+        """
+        return await self.submit(work)
 
     async def audit(self, kind: str, detail: Mapping[str, Any]) -> audit.Entry:
         """Append one entry to the audit chain; raise StoreError."""
-        try:
-            return await self.commit(lambda transaction: transaction.audit(kind, detail))
-        except JOB_FAULTS as error:
-            raise StoreError(f"{self.path}: the audit chain cannot go on: {error}") from error
+
+        def fault(error: Exception) -> StoreError:
+            return StoreError(f"{self.path}: the audit chain cannot go on: {error}")
+
+        return await self.submit(lambda transaction: transaction.audit(kind, detail), fault=fault)
 
     def run_now(self, work: Callable[[Transaction], T]) -> T:
         """Run a job before the event loop starts, in a transaction of its own; raise StoreError."""
@@ -172,6 +203,7 @@ class Store:
                 self._connection.execute("BEGIN IMMEDIATE")
                 result = work(transaction)
                 self._connection.execute("COMMIT")
+                self._log.sync()
             except (sqlite3.Error, *JOB_FAULTS) as error:
                 self._rollback()
                 raise StoreError(f"{self.path}: cannot be written: {error}") from error
@@ -186,6 +218,9 @@ class Store:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        self._unsafe.put(None)
+        self._settler.join()
+        self._log.close()
         if not whole:
             self._connection.close()
             return
@@ -231,54 +266,86 @@ class Store:
     def _commit_batch(self, batch: list[_Job[Any]]) -> None:
         try:
             with self._turn:
-                outcomes = self._transact(batch)
+                outcomes, safe, bulk = self._transact(batch)
         except StoreError as failure:
-            outcomes = [(job, None, failure) for job in batch]
-            for job in batch:
-                job.undone()
-        self._answer(outcomes)
+            self._answer(_undone(batch, failure))
+            return
+        at_once = safe or (self._queue.empty() and not bulk)  # nothing to do meanwhile: spare the hand-over
+        if at_once and self._settling == 0:
+            self._answer(outcomes if safe else self._made_safe(outcomes))
+        else:  # answers keep the order of their jobs
+            with self._settled:
+                self._settling += 1
+            self._unsafe.put(outcomes)
 
-    def _transact(self, batch: list[_Job[Any]]) -> list[tuple[_Job[Any], Any, Exception | None]]:
-        """Run jobs in one transaction, and journal its entries in the order of the chain."""
+    def _transact(self, batch: list[_Job[Any]]) -> tuple[list[Outcome], bool, bool]:
+        """Run jobs in one transaction; return how they went, whether that is on disk already, and if it is much.
+
+        What adds to the audit chain is: it is journalled in the order of the chain, and never before it is safe.
+        """
         transaction = Transaction(self._connection, self.signer, self.now_us)
-        outcomes: list[tuple[_Job[Any], Any, Exception | None]] = []
+        outcomes: list[Outcome] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for job in batch:
-                outcomes.append(self._run(job, transaction))
+                outcomes.append(self._run(job, transaction, alone=len(batch) == 1))
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            if transaction.entries:
+                self._log.sync()
+        except (sqlite3.Error, StoreError) as error:
             self._rollback()
-            failure = StoreError(f"{self.path}: cannot be written: {error}")
-            outcomes = [(job, None, failure) for job in batch]
-            for job in batch:
-                job.undone()
-        else:
-            for entry in transaction.entries:
-                self._journal(entry)
+            return _undone(batch, StoreError(f"{self.path}: cannot be written: {error}")), True, False
+        for entry in transaction.entries:
+            self._journal(entry)
+        self._log.grown(transaction.written_bytes)
+        return outcomes, bool(transaction.entries), transaction.written_bytes >= BULK_BYTES
+
+    def _settle(self) -> None:
+        """Make safe what the writer has committed, while it commits what comes next (its own thread)."""
+        while (outcomes := self._unsafe.get()) is not None:
+            groups = 1
+            with contextlib.suppress(queue.Empty):
+                while (more := self._unsafe.get_nowait()) is not None:
+                    outcomes, groups = outcomes + more, groups + 1
+                self._unsafe.put(None)  # the end: for the next time round
+            self._answer(self._made_safe(outcomes))
+            with self._settled:
+                self._settling -= groups
+
+    def _made_safe(self, outcomes: list[Outcome]) -> list[Outcome]:
+        try:
+            self._log.sync()
+        except StoreError as failure:
+            return _undone([job for job, _result, _error in outcomes], failure)
         return outcomes
 
-    def _answer(self, outcomes: list[tuple[_Job[Any], Any, Exception | None]]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job[Any], Any, Exception | None]]] = {}
+    def _answer(self, outcomes: list[Outcome]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
         for outcome in outcomes:
             by_loop.setdefault(outcome[0].loop, []).append(outcome)
         for loop, group in by_loop.items():
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
                 loop.call_soon_threadsafe(_resolve, group)
 
-    def _run(self, job: _Job[Any], transaction: Transaction) -> tuple[_Job[Any], Any, Exception | None]:
+    def _run(self, job: _Job[Any], transaction: Transaction, *, alone: bool) -> Outcome:
         """Run one job so that its own fault undoes its own work only."""
         kept = len(transaction.entries)
-        self._connection.execute("SAVEPOINT job")
+        if not alone:
+            self._connection.execute("SAVEPOINT job")
         try:
             result = job.work(transaction)
         except JOB_FAULTS as error:
-            self._connection.execute("ROLLBACK TO job")
-            self._connection.execute("RELEASE job")
+            if alone:
+                self._connection.execute("ROLLBACK")
+                self._connection.execute("BEGIN IMMEDIATE")
+            else:
+                self._connection.execute("ROLLBACK TO job")
+                self._connection.execute("RELEASE job")
             del transaction.entries[kept:]
             job.undone()
-            return job, None, error
-        self._connection.execute("RELEASE job")
+            return job, None, job.fault(error)
+        if not alone:
+            self._connection.execute("RELEASE job")
         return job, result, None
 
     def _rollback(self) -> None:
@@ -289,7 +356,13 @@ class Store:
             pass  # the commit's own error is the one that is told
 
 
-def _resolve(outcomes: list[tuple[_Job[Any], Any, Exception | None]]) -> None:
+def _undone(jobs: list[_Job[Any]], failure: StoreError) -> list[Outcome]:
+    for job in jobs:
+        job.undone()
+    return [(job, None, failure) for job in jobs]
+
+
+def _resolve(outcomes: list[Outcome]) -> None:
     for job, result, error in outcomes:
         if job.future.done():
             continue

@@ -33,7 +33,12 @@ HOMES = {
     "aiohttp": ("bastion/adapters/oidc_http.py", "bastion/demo/*"),
     "asyncssh": ("bastion/adapters/*",),
     "click": ("bastion/cli/*", "bastion/demo/story.py"),
-    "cryptography": ("bastion/certificate.py", "bastion/keyring.py", "recorder/seal.py"),
+    "cryptography": (
+        "bastion/adapters/asyncssh_hooks/packets.py",
+        "bastion/certificate.py",
+        "bastion/keyring.py",
+        "recorder/seal.py",
+    ),
     "jwcrypto": ("bastion/token.py", "recorder/seal.py", "bastion/demo/issuer.py"),
     "msgspec": ("recorder/*",),
     "pydantic": ("bastion/config*.py", "policies/document.py"),

@@ -120,12 +120,21 @@ class BotChannel(asyncssh.SSHServerSession[bytes]):
 
     # What the relay calls.
 
-    async def write(self, data: bytes, *, error: bool = False) -> None:
-        """Send to stdout or stderr, then wait until there is room for more; dropped once the bot is gone."""
+    def send(self, data: bytes, *, error: bool = False) -> None:
+        """Send to stdout or stderr; dropped once the bot is gone."""
         if is_open(self._channel) and self._channel is not None:
             self._channel.write(data, asyncssh.EXTENDED_DATA_STDERR if error else None)
+
+    async def room(self) -> None:
+        """Wait until there is room for more, or the bot is gone."""
+        if is_open(self._channel):
             await self._room.wait()
             await self._connection.room()
+
+    async def write(self, data: bytes, *, error: bool = False) -> None:
+        """Send to stdout or stderr, then wait until there is room for more."""
+        self.send(data, error=error)
+        await self.room()
 
     def write_eof(self) -> None:
         """Say that no more output follows."""
@@ -195,11 +204,19 @@ class TargetChannel(asyncssh.SSHClientSession[bytes]):
 
     # What the relay calls.
 
-    async def write(self, data: bytes) -> None:
-        """Send to stdin, then wait until there is room for more; dropped once the command is gone."""
+    def send(self, data: bytes) -> None:
+        """Send to stdin; dropped once the command is gone."""
         if is_open(self._channel) and self._channel is not None:
             self._channel.write(data)
-            await self._room.wait()
+
+    async def room(self) -> None:
+        """Wait until there is room for more, or the command is gone."""
+        await self._room.wait()
+
+    async def write(self, data: bytes) -> None:
+        """Send to stdin, then wait until there is room for more."""
+        self.send(data)
+        await self.room()
 
     def write_eof(self) -> None:
         """Say that no more input follows."""

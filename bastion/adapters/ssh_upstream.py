@@ -17,11 +17,12 @@ from typing import Any
 import asyncssh
 
 from bastion import certificate
-from bastion.adapters.asyncssh_hooks import Command
+from bastion.adapters.asyncssh_hooks import ClientConnection, Command, connect
 from bastion.adapters.ciphers import offered_ciphers
 from bastion.adapters.ssh_channels import TargetChannel
 from bastion.errors import HostKeyMismatch, TargetError, Unreachable
 from bastion.keyring import Keyring, fresh_key, private_pem
+from bastion.limits import Limits
 from bastion.requests import Request
 from bastion.settings import Target
 
@@ -42,7 +43,14 @@ class SshWay:
     """The way to one SSH target as one login, for one session."""
 
     def __init__(
-        self, target: Target, login: str, *, key_id: str, keyring: Keyring, now: Callable[[], float]
+        self,
+        target: Target,
+        login: str,
+        *,
+        key_id: str,
+        keyring: Keyring,
+        now: Callable[[], float],
+        limits: Limits,
     ) -> None:
         """Connect nowhere yet; `key_id` is what the target's log will show."""
         self._target = target
@@ -50,7 +58,8 @@ class SshWay:
         self._key_id = key_id
         self._keyring = keyring
         self._now = now
-        self._connections: dict[bool, asyncssh.SSHClientConnection] = {}
+        self._limits = limits
+        self._connections: dict[bool, ClientConnection] = {}
         self._connecting = asyncio.Lock()
         self._closed = False
 
@@ -62,28 +71,20 @@ class SshWay:
             name.encode(): value.encode("utf-8", "surrogateescape")
             for name, value in request.environment.items()
         }
-        options: dict[str, Any] = {"env": environment, "encoding": None}
-        if request.kind == "exec":
-            options["command"] = Command(request.data)
-        elif request.data == b"sftp":
-            options["subsystem"] = "sftp"
-        if pty is not None:
-            options.update(
-                request_pty="force",
-                term_type=pty.term,
-                term_size=(pty.cols, pty.rows, pty.width_px, pty.height_px),
-                term_modes=pty.modes,
-            )
-        else:
-            options["request_pty"] = False
+        made = TargetChannel()
         try:
             async with asyncio.timeout(LOGIN_S):
-                _channel, made = await connection.create_session(TargetChannel, **options)
+                await connection.open_channel(
+                    lambda: made,
+                    command=Command(request.data) if request.kind == "exec" else None,
+                    subsystem="sftp" if request.kind != "exec" and request.data == b"sftp" else None,
+                    environment=environment,
+                    pty=pty,
+                )
         except (asyncssh.Error, OSError, TimeoutError) as error:
             raise Unreachable(
                 f"{self._target.name} refused the {request.kind} request: {_reason(error)}"
             ) from error
-        assert isinstance(made, TargetChannel)  # noqa: S101 - the factory given above
         return made
 
     def close(self) -> None:
@@ -93,7 +94,7 @@ class SshWay:
             connection.abort()
         self._connections.clear()
 
-    async def _connection(self, pty: bool) -> asyncssh.SSHClientConnection:
+    async def _connection(self, pty: bool) -> ClientConnection:
         async with self._connecting:
             known = self._connections.get(pty)
             if known is not None and not known.is_closed():
@@ -105,7 +106,7 @@ class SshWay:
             self._connections[pty] = made
             return made
 
-    async def _connect(self, pty: bool) -> asyncssh.SSHClientConnection:
+    async def _connect(self, pty: bool) -> ClientConnection:
         name, address = self._target.name, self._target.address
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -117,10 +118,9 @@ class SshWay:
             ) from error
         try:
             async with asyncio.timeout(LOGIN_S):
-                return await asyncssh.connect(
-                    address.host,
-                    address.port,
-                    sock=sock,
+                options = asyncssh.SSHClientConnectionOptions(
+                    host=address.host,
+                    port=address.port,
                     config=None,
                     username=self._login,
                     known_hosts=self._known_hosts(),
@@ -139,6 +139,7 @@ class SshWay:
                     keepalive_interval=KEEPALIVE_S,
                     keepalive_count_max=3,
                 )
+                return await connect(sock, options, self._limits)
         except asyncssh.HostKeyNotVerifiable as error:
             raise HostKeyMismatch(
                 f"{name} at {address} showed a host key that the configuration does not name: {error}",

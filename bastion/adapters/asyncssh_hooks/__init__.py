@@ -20,10 +20,26 @@ ServerConnection._protocol_factory
     options carry the factory of server objects, but making options costs milliseconds, and each jump has a server
     object of its own. Wanted: a factory as an argument of the connection.
     Test: test_each_connection_has_the_server_object_of_its_own_factory
-ServerConnection.send_packet
+DataPackets.send_packet
     an IGNORE packet goes before each encrypted one, against an attack on CBC ciphers (RFC 4251 section 9.3.1); only
     AEAD ciphers are offered here. Wanted: as OpenSSH.
     Test: test_no_ignore_packet_goes_before_each_packet
+DataPackets.send_data, _recv_pkthdr
+    asyncssh copies each packet of data about ten times on its way through, which costs several times what AES-GCM
+    does. Wanted: that path with memoryviews.
+    Test: test_what_goes_the_short_way_arrives_as_it_was
+DataPackets.connection_made
+    what waits for a slow reader is bounded too low to keep a fast one busy. Wanted: options for the marks.
+    Test: test_asyncssh_still_keeps_the_state_that_the_short_way_asks_for
+DataChannel.write, _flush_send_buf
+    data that the window does not take is copied, and sent on packet by packet. Wanted: as for `send_data`.
+    Test: test_the_short_way_goes_on_with_new_keys
+ServerConnection.create_tcp_channel
+    asyncssh makes channels of its own class. Wanted: a factory.
+    Test: test_what_goes_the_short_way_arrives_as_it_was
+ClientConnection.open_channel, connect
+    `asyncssh.connect` and `create_session` make connections and channels of their own classes only. Wanted: factories.
+    Test: test_a_connection_of_ours_to_a_target_opens_channels_of_ours
 ServerConnection.peer
     inside a jump the peer address is empty. Wanted: an option for it.
     Test: test_the_peer_is_the_clients_socket_and_inside_a_jump_the_outer_ones
@@ -113,13 +129,15 @@ from bastion.adapters.asyncssh_hooks.channel import (
     takes_requests,
     tell_output_unwanted,
 )
-from bastion.adapters.asyncssh_hooks.client import Command
+from bastion.adapters.asyncssh_hooks.client import ClientConnection, Command, connect
 from bastion.adapters.asyncssh_hooks.connection import ServerConnection
 
 __all__ = [
+    "ClientConnection",
     "Command",
     "ServerChannel",
     "ServerConnection",
+    "connect",
     "is_open",
     "takes_requests",
     "tell_output_unwanted",

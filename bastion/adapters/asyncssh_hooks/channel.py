@@ -17,6 +17,7 @@ from asyncssh.packet import SSHPacket
 
 from bastion.adapters.asyncssh_hooks.bounds import Bounds
 from bastion.adapters.asyncssh_hooks.channel_bounds import ChannelBounds
+from bastion.adapters.asyncssh_hooks.packets import DataChannel
 from bastion.adapters.ssh_judges import RequestJudge
 from bastion.adapters.ssh_limits import OverLimit
 
@@ -26,7 +27,7 @@ _SIGNALS = frozenset(  # RFC 4254 section 6.10
 )
 
 
-class ServerChannel(ChannelBounds, SSHServerChannel[bytes]):
+class ServerChannel(ChannelBounds, DataChannel, SSHServerChannel[bytes]):
     """A session channel whose requests are decided by a coroutine, on bytes."""
 
     _told_closed = False

@@ -40,7 +40,7 @@ class ChannelBounds(_Channel):
             and self._send_state not in ("close_pending", "closed")
         ):
             self._recv_window -= len(data)
-            held[-1] = (held[-1][0] + data, datatype)
+            held[-1] = (b"".join((held[-1][0], data)), datatype)
             return
         if len(held) >= HELD_PIECES:
             raise OverLimit("pieces", f"more than {HELD_PIECES} small packets before the first could go on")

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import asyncssh
-from asyncssh.channel import SSHServerChannel
+from asyncssh.channel import SSHServerChannel, SSHTCPChannel
 from asyncssh.connection import SSHServerConnection, SSHServerConnectionOptions
-from asyncssh.constants import MSG_IGNORE
 from asyncssh.packet import String
 
 from bastion.adapters.asyncssh_hooks.bounds import Bounds
 from bastion.adapters.asyncssh_hooks.channel import ServerChannel
+from bastion.adapters.asyncssh_hooks.channel_bounds import ChannelBounds
+from bastion.adapters.asyncssh_hooks.packets import DataChannel, DataPackets
 from bastion.adapters.ssh_judges import NO_GUEST, Guest, KeyJudge
 from bastion.adapters.ssh_limits import OverLimit
 from bastion.certificate import CertificateError, key_line
@@ -28,7 +29,13 @@ from bastion.limits import Limits
 _WEAK_SIGNATURES = frozenset({b"ssh-rsa", b"ssh-dss"})  # SHA-1: RFC 8332 section 1
 
 
-class ServerConnection(Bounds, SSHServerConnection):
+class JumpChannel(ChannelBounds, DataChannel, SSHTCPChannel[bytes]):
+    """A channel that carries a connection to the far end of a jump."""
+
+    _packet_handlers = dict(SSHTCPChannel._packet_handlers) | ChannelBounds.BOUNDED_HANDLERS
+
+
+class ServerConnection(Bounds, DataPackets, SSHServerConnection):
     """A server connection on a socket, or on a channel of another one (`outer`)."""
 
     def __init__(
@@ -61,11 +68,6 @@ class ServerConnection(Bounds, SSHServerConnection):
         await super().room()
         if self.outer is not None:
             await self.outer.room()
-
-    def send_packet(self, pkttype: int, *args: bytes, handler: Any = None) -> None:
-        """Send a packet, without the IGNORE that asyncssh puts before each."""
-        if pkttype != MSG_IGNORE:
-            super().send_packet(pkttype, *args, handler=handler)
 
     def _cleanup(self, exc: Exception | None) -> None:
         super()._cleanup(exc)
@@ -114,6 +116,14 @@ class ServerConnection(Bounds, SSHServerConnection):
         except (asyncssh.KeyImportError, CertificateError):
             return False
         return key.verify(String(self._session_id) + msg, signature)
+
+    def create_tcp_channel(
+        self, encoding: str | None = None, errors: str = "strict", window: int = 0, max_pktsize: int = 0
+    ) -> SSHTCPChannel[bytes]:
+        """Return a channel of our own kind for a jump."""
+        return JumpChannel(
+            self, self._loop, None, "strict", window or self._window, max_pktsize or self._max_pktsize
+        )
 
     def create_server_channel(
         self, encoding: str | None = "", errors: str = "", window: int = 0, max_pktsize: int = 0

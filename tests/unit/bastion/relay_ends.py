@@ -68,11 +68,18 @@ class Near:
         self.acts: list[Any] = []
         self.out = b""
         self.err = b""
-        self.room = asyncio.Event()
-        self.room.set()
+        self.taking = asyncio.Event()
+        self.taking.set()
         self._committed = committed
 
     async def write(self, data: bytes, *, error: bool = False) -> None:
+        self.send(data, error=error)
+        await self.room()
+
+    async def room(self) -> None:
+        await self.taking.wait()
+
+    def send(self, data: bytes, *, error: bool = False) -> None:
         if error:
             self.err += data
         else:
@@ -81,7 +88,6 @@ class Near:
             assert self._committed.data(Kind.ERROR if error else Kind.OUTPUT).startswith(
                 self.err if error else self.out
             )
-        await self.room.wait()
 
     def write_eof(self) -> None:
         self.acts.append("eof")
@@ -102,15 +108,21 @@ class Far:
         self.inbox = Inbox()
         self.acts: list[Any] = []
         self.got = b""
-        self.room = asyncio.Event()
-        self.room.set()
+        self.taking = asyncio.Event()
+        self.taking.set()
         self._committed = committed
 
     async def write(self, data: bytes) -> None:
+        self.send(data)
+        await self.room()
+
+    async def room(self) -> None:
+        await self.taking.wait()
+
+    def send(self, data: bytes) -> None:
         self.got += data
         if self._committed is not None:
             assert self._committed.data(Kind.INPUT).startswith(self.got)
-        await self.room.wait()
 
     def write_eof(self) -> None:
         self._act("eof", Kind.EOF)

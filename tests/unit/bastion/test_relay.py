@@ -153,20 +153,20 @@ async def test_what_lies_together_is_committed_together(scene: Scene) -> None:
 
 async def test_t27_an_end_that_takes_no_more_does_not_hold_back_what_it_sends(scene: Scene) -> None:
     """`cat` with much to pass: it reads on once somebody has taken what it wrote."""
-    scene.far.room.clear()
+    scene.far.taking.clear()
     task = scene.start()
     scene.near.inbox.put(Data(b"more than it takes"))
     await scene.until(lambda: scene.far.got == b"more than it takes")
     for piece in (b"one", b"two"):
         scene.far.inbox.put(Data(piece))
         await scene.until(lambda so_far=piece: scene.near.out.endswith(so_far))
-    scene.far.room.set()
-    scene.near.room.clear()
+    scene.far.taking.set()
+    scene.near.taking.clear()
     scene.far.inbox.put(Data(b"three"))
     await scene.until(lambda: scene.near.out == b"onetwothree")
     scene.near.inbox.put(Data(b", and more"))
     await scene.until(lambda: scene.far.got == b"more than it takes, and more")
-    scene.near.room.set()
+    scene.near.taking.set()
     await _answer(scene, task, list(DONE))
 
 

@@ -37,6 +37,12 @@ class Bot:
         self.ended: Exited | str | None = None
 
     async def write(self, data: bytes, *, error: bool = False) -> None:
+        self.send(data, error=error)
+
+    async def room(self) -> None:
+        pass
+
+    def send(self, data: bytes, *, error: bool = False) -> None:
         if error:
             self.err += data
         else:
@@ -61,6 +67,12 @@ class Far:
         self.aborted = False
 
     async def write(self, data: bytes) -> None:
+        self.send(data)
+
+    async def room(self) -> None:
+        pass
+
+    def send(self, data: bytes) -> None:
         self.got += data
 
     def write_eof(self) -> None:

@@ -99,7 +99,7 @@ async def test_a_job_that_fails_undoes_its_own_work_only(
 
     hold = asyncio.gather(
         store.audit("first", {}),
-        store.commit(bad, undone=lambda: undone.append("bad")),
+        store.submit(bad, undone=lambda: undone.append("bad")),
         store.audit("second", {}),
         return_exceptions=True,
     )

@@ -135,7 +135,7 @@ async def test_l2_without_its_place_in_line_a_store_writes_nothing(path: Path) -
         os.close(file)
     undone: list[bool] = []
     with pytest.raises(StoreError, match="turn cannot be taken"):
-        await store.commit(lambda transaction: transaction.audit("x", {}), undone=lambda: undone.append(True))
+        await store.submit(lambda transaction: transaction.audit("x", {}), undone=lambda: undone.append(True))
     assert undone == [True]
     store.close()
     turn._files.clear()

@@ -1,0 +1,82 @@
+"""Make SQLite's write-ahead log durable, and fold it back into the database beside the writer.
+
+SQLite at `synchronous = FULL` would do both inside COMMIT, one after the other; the writer would stand still for the
+disk twice over. At NORMAL it does neither until the log is very long, and we do both: `fdatasync` of the log before
+anything that it holds is released, and passive checkpoints from a thread of their own.
+
+Out     sync(): what was committed before is on disk
+Errors  StoreError
+Source  SQLite: WAL, sections 3.1 to 3.3; fdatasync(2)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+from recorder.errors import StoreError
+
+FOLD_BYTES = 256 * 1024 * 1024  # what the log may hold before it is folded under load
+QUIET_S = 1.0  # without load it is folded when nothing was written for as long
+
+
+class WriteAheadLog:
+    """The log that lies beside the evidence file while it is open."""
+
+    def __init__(self, path: Path, *, durable: bool) -> None:
+        """Start the thread that folds; `durable` says whether `sync` is to wait for the disk."""
+        self.path = path
+        self._durable = durable
+        self._file: int | None = None
+        self._unfolded_bytes = 0
+        self._closed = False
+        self._written = threading.Event()
+        self._due = threading.Event()
+        self._thread = threading.Thread(target=self._fold, name="recorder-log", daemon=True)
+        self._thread.start()
+
+    def sync(self) -> None:
+        """Return once all that is committed is on disk; raise StoreError."""
+        if not self._durable:
+            return
+        try:
+            if self._file is None:
+                self._file = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be made safe on disk: {error.strerror}") from error
+
+    def grown(self, size_bytes: int) -> None:
+        """Take note that this much was written."""
+        self._unfolded_bytes += size_bytes
+        self._written.set()
+        if self._unfolded_bytes >= FOLD_BYTES:
+            self._due.set()
+
+    def close(self) -> None:
+        """Stop folding."""
+        self._closed = True
+        self._written.set()
+        self._due.set()
+        self._thread.join()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _fold(self) -> None:
+        while self._written.wait() and not self._closed:
+            self._written.clear()
+            if not self._due.wait(QUIET_S) and self._written.is_set():
+                continue  # there is load: what is written now would have to be folded again
+            self._due.clear()
+            self._unfolded_bytes = 0
+            # What cannot be folded now is folded later, by the writer itself once the log has grown long.
+            with contextlib.suppress(sqlite3.Error):
+                connection = sqlite3.connect(self.path, isolation_level=None)
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                finally:
+                    connection.close()

@@ -1,0 +1,141 @@
+"""What is committed is made safe before it is told, and the log is folded back beside the writer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from recorder import wal
+from recorder.errors import StoreError
+from recorder.seal import Signer, generate_seal_key
+from recorder.store import BULK_BYTES, Store, Transaction
+
+BULK = b"x" * (2 * BULK_BYTES)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "recordings.sqlite"
+
+
+def opened(path: Path, **options: str) -> Store:
+    return Store(path, Signer(generate_seal_key()), now_us=lambda: 1, **options)  # type: ignore[arg-type]
+
+
+def chunk(transaction: Transaction, seq: int, body: bytes) -> int:
+    transaction.connection.execute(
+        "INSERT INTO chunks VALUES ('s', ?, 1, 0, 0, ?, x'00', x'00')", (seq, body)
+    )
+    transaction.written_bytes += len(body)
+    return seq
+
+
+async def test_l1_nothing_is_told_before_it_is_on_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened(path)
+    held = threading.Event()
+    sync = os.fdatasync
+
+    def slow(file: int) -> None:
+        held.wait(10)
+        sync(file)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    jobs = [store.submit(lambda t, seq=seq: chunk(t, seq, BULK)) for seq in range(4)]  # type: ignore[misc]
+    jobs.append(store.submit(lambda t: chunk(t, 9, b"small")))
+    reader = sqlite3.connect(path)
+    while reader.execute("SELECT count(*) FROM chunks").fetchone()[0] < 2:
+        await asyncio.sleep(0.01)
+    assert not any(job.done() for job in jobs)
+    held.set()
+    assert await asyncio.gather(*jobs) == [0, 1, 2, 3, 9]
+    reader.close()
+    await asyncio.to_thread(store.close)
+
+
+async def test_answers_keep_the_order_of_their_jobs(path: Path) -> None:
+    store = opened(path)
+    told: list[int] = []
+    jobs = []
+    for seq in range(200):
+        body = BULK if seq % 7 == 0 else b"small"
+        job = store.submit(lambda t, seq=seq, body=body: chunk(t, seq, body))  # type: ignore[misc]
+        job.add_done_callback(lambda done: told.append(done.result()))
+        jobs.append(job)
+        if seq % 20 == 0:
+            jobs.append(store.submit(lambda t: t.audit("x", {}).seq))
+            await asyncio.sleep(0.001)
+    await asyncio.gather(*jobs)
+    assert told == list(range(200))
+    await asyncio.to_thread(store.close)
+
+
+@pytest.mark.parametrize("body", [b"small", BULK])
+async def test_l2_what_cannot_be_made_safe_fails_and_is_undone(
+    path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    store = opened(path)
+
+    def broken(_file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        undone: list[bool] = []
+        with pytest.raises(StoreError, match="made safe on disk: Input/output error"):
+            await store.submit(lambda t: chunk(t, 1, body), undone=lambda: undone.append(True))
+        assert undone == [True]
+    assert await store.submit(lambda t: chunk(t, 2, body)) == 2
+    await asyncio.to_thread(store.close)
+
+
+async def test_l8_no_head_is_journalled_before_it_is_safe(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal: list[int] = []
+    store = Store(
+        path, Signer(generate_seal_key()), now_us=lambda: 1, journal=lambda entry: journal.append(entry.seq)
+    )
+
+    def broken(_file: int) -> None:
+        assert journal == []
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    with pytest.raises(StoreError):
+        await store.audit("x", {})
+    assert journal == []
+    monkeypatch.undo()
+    await asyncio.to_thread(store.close)
+
+
+async def test_with_durability_process_the_disk_is_not_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_file: int) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(os, "fdatasync", never)
+    store = opened(path, durability="process")
+    assert await store.submit(lambda t: chunk(t, 1, BULK)) == 1
+    await asyncio.to_thread(store.close)
+
+
+@pytest.mark.parametrize(("quiet_s", "fold_bytes"), [(0.05, 2**40), (3600.0, 1024 * 1024)])
+async def test_the_log_is_folded_when_it_is_quiet_and_when_it_is_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch, quiet_s: float, fold_bytes: int
+) -> None:
+    monkeypatch.setattr(wal, "QUIET_S", quiet_s)
+    monkeypatch.setattr(wal, "FOLD_BYTES", fold_bytes)
+    store = opened(path)
+    for seq in range(20):
+        await store.submit(lambda t, seq=seq: chunk(t, seq, BULK))  # type: ignore[misc]
+    async with asyncio.timeout(20):
+        while path.stat().st_size < 10 * len(BULK):
+            await asyncio.sleep(0.02)
+    await asyncio.to_thread(store.close)
+    assert not Path(f"{path}-wal").exists()
