@@ -191,9 +191,9 @@ class House:
             self._forget(session)
             self._roll.leave(session.id)
             raise
-        session.watch_idle()
         if session.ending:
             raise Refused("this bastion is shutting down; try again in a moment")
+        session.watch_idle()
         if (reason := self._unwelcome(session)) is not None:
             session.end(reason)  # the configuration changed while the recording was being opened
         log.info(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from bastion.control import COMMAND_BYTES, Control
+from bastion.control import COMMAND_BYTES, PROCESSES, PROCESSES_EACH, Control
 from bastion.inbox import Exited, Inbox
 from bastion.principal import Principal
 from bastion.requests import Request
@@ -35,6 +37,14 @@ class Person:
         pass
 
 
+CONFIG = cast(Config, SimpleNamespace(bastion=SimpleNamespace(responders=frozenset({"responders"}))))
+SESSIONS = Request(kind="exec", data=b"sessions")
+
+
+def somebody(name: str, groups: Iterable[str] = ("responders",)) -> Principal:
+    return cast(Principal, SimpleNamespace(name=name, groups=frozenset(groups), peer="192.0.2.1"))
+
+
 @pytest.mark.parametrize(
     ("groups", "kind", "line", "said"),
     [
@@ -44,13 +54,62 @@ class Person:
         ({"responders"}, "exec", b"", b"no such command"),
         ({"responders"}, "exec", b"sessions '", b"cannot be read"),
         ({"responders"}, "exec", b"sessions \xff", b"cannot be read"),
+        ({"responders"}, "exec", b"sessions\0", b"has a NUL byte in it"),
+        ({"responders"}, "exec", b"show \0--help", b"has a NUL byte in it"),
         ({"responders"}, "exec", b"sessions " + b"x" * COMMAND_BYTES, b"longer than"),
     ],
 )
 async def test_t44_what_is_refused(groups: set[str], kind: str, line: bytes, said: bytes) -> None:
     person = Person()
-    principal = cast(Principal, SimpleNamespace(name="dana", groups=frozenset(groups), peer="192.0.2.1"))
-    config = cast(Config, SimpleNamespace(bastion=SimpleNamespace(responders=frozenset({"responders"}))))
-    await Control().serve(person, principal, Request(kind=kind, data=line), config)
+    await Control().serve(person, somebody("dana", groups), Request(kind=kind, data=line), CONFIG)
     assert said in person.err
     assert person.ended == Exited(status=126)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Commands that run until this event is set."""
+    over = asyncio.Event()
+
+    async def run(bot: Person, *_: object) -> None:
+        await over.wait()
+        bot.exit(Exited(status=0))
+
+    monkeypatch.setattr("bastion.control._run", run)
+    monkeypatch.setattr("bastion.control.BUSY_S", 0.05)
+    return over
+
+
+async def test_t20_one_person_has_so_many_commands_at_once_and_others_their_own(held: asyncio.Event) -> None:
+    control = Control()
+    mine = [Person() for _ in range(PROCESSES_EACH)]
+    async with asyncio.TaskGroup() as group:
+        for person in mine:
+            group.create_task(control.serve(person, somebody("dana"), SESSIONS, CONFIG))
+        await asyncio.sleep(0)
+        late, other = Person(), Person()
+        await control.serve(late, somebody("dana"), SESSIONS, CONFIG)
+        assert b"dana has 3 commands running already" in late.err
+        group.create_task(control.serve(other, somebody("sam"), SESSIONS, CONFIG))
+        await asyncio.sleep(0)
+        held.set()
+    assert [person.ended for person in (*mine, other)] == [Exited(status=0)] * (PROCESSES_EACH + 1)
+    again = Person()
+    await control.serve(again, somebody("dana"), SESSIONS, CONFIG)
+    assert again.ended == Exited(status=0)
+
+
+async def test_t20_all_people_together_have_so_many_commands_at_once(held: asyncio.Event) -> None:
+    control = Control()
+    async with asyncio.TaskGroup() as group:
+        for at in range(PROCESSES):
+            group.create_task(control.serve(Person(), somebody(f"person-{at}"), SESSIONS, CONFIG))
+        await asyncio.sleep(0)
+        late = Person()
+        await control.serve(late, somebody("late"), SESSIONS, CONFIG)
+        assert b"too many people read evidence at the moment" in late.err
+        assert late.ended == Exited(status=126)
+        held.set()
+    again = Person()
+    await control.serve(again, somebody("late"), SESSIONS, CONFIG)
+    assert again.ended == Exited(status=0)

@@ -1,0 +1,91 @@
+"""A session that is being opened while the bastion is told to stop is refused, and sealed all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bastion.certificate import Login
+from bastion.config import load
+from bastion.errors import Refused
+from bastion.house import House
+from bastion.principal import principal_of
+from recorder.recording import Recording
+from recorder.seal import Signer, generate_seal_key
+from recorder.store import Store
+from tests.unit.bastion.config_fixture import write_config
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(
+        tmp_path / "recordings.sqlite", Signer(generate_seal_key()), now_us=lambda: int(NOW * 1_000_000)
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path, store: Store) -> House:
+    unused: Any = SimpleNamespace()
+    return House(
+        config=load(write_config(tmp_path)),
+        keyring=unused,
+        store=store,
+        clock=cast(Any, SimpleNamespace(now=lambda: NOW, now_us=lambda: int(NOW * 1_000_000))),
+        authority=lambda _config: unused,
+        control=unused,
+        ways=cast(Any, lambda *_, **__: SimpleNamespace(close=lambda: None)),
+        host_options=unused,
+        register=unused,
+    )
+
+
+async def test_a_session_that_opens_while_the_bastion_stops_is_refused_and_sealed(
+    house: House, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, go_on = asyncio.Event(), asyncio.Event()
+    really_open = Recording.open
+
+    async def slowly(recording: Recording) -> None:
+        await really_open(recording)
+        opening.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(Recording, "open", slowly)
+    login = Login(
+        identity="orders-deployer",
+        key_id="orders-deployer/1",
+        serial=7,
+        valid_after=0,
+        valid_before=int(NOW) + 60,
+        key=b"key",
+        claims={},
+        groups=(),
+        source_addresses=None,
+    )
+    principal = principal_of(login, house.config(), "192.0.2.7")
+    async with asyncio.timeout(20):
+        session = asyncio.ensure_future(house.open_session(principal, "web-1", "deploy"))
+        await opening.wait()
+        stopping = asyncio.ensure_future(house.drain("the bastion is shutting down", 5))
+        while not house.draining:
+            await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(Refused, match="shutting down"):
+            await session
+        await stopping
+        with pytest.raises(Refused, match="shutting down"):
+            await house.open_session(principal, "web-1", "deploy")
+    assert house.sessions == {}
+    assert house.unsealed == {}
+    query = "SELECT state, end_reason, seal IS NOT NULL FROM sessions"
+    rows = store.run_now(lambda transaction: transaction.connection.execute(query).fetchall())
+    assert rows == [("closed", "session ended: the bastion is shutting down", 1)]
