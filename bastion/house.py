@@ -176,6 +176,13 @@ class House:
             config=self.config,
             ended=self._session_ended,
         )
+        try:
+            await self._roll.enter(session.id)
+            if self.draining:  # it can begin in the meantime, and does not know of this session yet
+                raise Refused("this bastion is shutting down; try again in a moment")
+        except (RecorderError, Refused):
+            self._roll.leave(session.id)
+            raise
         limit_s = principal.identity.session_s
         self._limits[session.id] = asyncio.get_running_loop().call_later(
             limit_s, session.end, f"session ended: it has reached its longest duration of {limit_s} s"
@@ -185,8 +192,7 @@ class House:
         )
         self._idle.clear()
         try:
-            await self._roll.enter(session.id)
-            await recording.open()
+            await recording.open()  # asked for in this very step: an end of the session is recorded after it
         except RecorderError:
             self._forget(session)
             self._roll.leave(session.id)

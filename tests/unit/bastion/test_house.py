@@ -13,7 +13,7 @@ import pytest
 from bastion.certificate import Login
 from bastion.config import load
 from bastion.errors import Refused
-from bastion.house import House
+from bastion.house import House, NoRoll
 from bastion.principal import principal_of
 from recorder.recording import Recording
 from recorder.seal import Signer, generate_seal_key
@@ -45,11 +45,13 @@ def house(tmp_path: Path, store: Store) -> House:
         ways=cast(Any, lambda *_, **__: SimpleNamespace(close=lambda: None)),
         host_options=unused,
         register=unused,
+        roll=NoRoll(),
     )
 
 
-async def test_a_session_that_opens_while_the_bastion_stops_is_refused_and_sealed(
-    house: House, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("recorded", [True, False], ids=["its opening recorded", "nothing recorded yet"])
+async def test_a_session_that_opens_while_the_bastion_stops_is_refused_and_left_as_it_was(
+    house: House, store: Store, monkeypatch: pytest.MonkeyPatch, recorded: bool
 ) -> None:
     opening, go_on = asyncio.Event(), asyncio.Event()
     really_open = Recording.open
@@ -59,7 +61,14 @@ async def test_a_session_that_opens_while_the_bastion_stops_is_refused_and_seale
         opening.set()
         await go_on.wait()
 
-    monkeypatch.setattr(Recording, "open", slowly)
+    async def entered_slowly(_roll: NoRoll, _session: str) -> None:
+        opening.set()
+        await go_on.wait()
+
+    if recorded:
+        monkeypatch.setattr(Recording, "open", slowly)
+    else:
+        monkeypatch.setattr(NoRoll, "enter", entered_slowly)
     login = Login(
         identity="orders-deployer",
         key_id="orders-deployer/1",
@@ -88,4 +97,5 @@ async def test_a_session_that_opens_while_the_bastion_stops_is_refused_and_seale
     assert house.unsealed == {}
     query = "SELECT state, end_reason, seal IS NOT NULL FROM sessions"
     rows = store.run_now(lambda transaction: transaction.connection.execute(query).fetchall())
-    assert rows == [("closed", "session ended: the bastion is shutting down", 1)]
+    sealed = ("closed", "session ended: the bastion is shutting down", 1)
+    assert rows == ([sealed] if recorded else [])
