@@ -54,6 +54,7 @@ listen = "127.0.0.1:{port}"
 data = "./var"
 keys = "./keys"
 names = ["{name}"]
+workers = {workers}
 
 [[issuer]]
 name = "ci"
@@ -121,8 +122,9 @@ Host bastion web-1
 class Stage:
     """Everything the story needs, running."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, workers: int = 1) -> None:
         self.folder = folder
+        self.workers = workers
         self.config = folder / "bastion.toml"
         self.job = folder / "job"
         self.port = free_port()
@@ -141,6 +143,7 @@ class Stage:
             _CONFIG.format(
                 port=self.port,
                 name=NAME,
+                workers=self.workers,
                 issuer=issuer,
                 audience=AUDIENCE,
                 owner=OWNER,
@@ -171,6 +174,12 @@ class Stage:
         """Send the bastion a signal."""
         if self._bastion is not None:
             self._bastion.send_signal(number)
+
+    @property
+    def process(self) -> int:
+        """The bastion's process, while it runs."""
+        assert self._bastion is not None  # noqa: S101 - asked for a bastion that runs
+        return self._bastion.pid
 
     def stop_bastion(self, number: int = SIGTERM) -> int | None:
         """Stop the bastion and return its exit status; None when it was not running."""

@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,7 @@ Heard = Callable[[Message, int | None], None]
 
 MESSAGE_BYTES = 64 * 1024
 READ_AT_ONCE = 64
+FILE_BYTES = socket.CMSG_LEN(4)  # of one open file's number
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -92,16 +94,18 @@ class Link:
             if not self._open:
                 return
             try:
-                data, files, _flags, _from = socket.recv_fds(
-                    self._sock, MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC
+                # not socket.recv_fds, which forgets its flags: programs would inherit the file
+                data, attached, _flags, _from = self._sock.recvmsg(
+                    MESSAGE_BYTES, FILE_BYTES, socket.MSG_CMSG_CLOEXEC
                 )
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
-                data, files = b"", []
+                data, attached = b"", []
             if not data:
                 self._break()
                 return
+            files = [int.from_bytes(sent, sys.byteorder) for _level, _type, sent in attached if sent]
             self._heard(json.loads(data), files[0] if files else None)
 
     def _write(self) -> None:

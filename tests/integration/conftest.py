@@ -23,8 +23,8 @@ Finished = subprocess.CompletedProcess[bytes]
 class World:
     """A stage with a job on it, whose commands are those a CI job would run."""
 
-    def __init__(self, folder: Path) -> None:
-        self.stage = Stage(folder)
+    def __init__(self, folder: Path, *, workers: int = 1) -> None:
+        self.stage = Stage(folder, workers=workers)
         self.folder = folder
         self.job = self.stage.job
         self._certified = time.monotonic()

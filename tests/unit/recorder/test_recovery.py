@@ -9,8 +9,8 @@ import pytest
 
 from recorder.audit import Entry
 from recorder.events import Event, Kind
-from recorder.evidence import Evidence, Filter
-from recorder.recovery import checkpoint, recover
+from recorder.evidence import Evidence, Filter, open_readonly
+from recorder.recovery import Survey, checkpoint, close_surveyed, recover, survey
 from recorder.seal import KeySet, Signer, generate_seal_key
 from recorder.store import Store
 from recorder.verify import verify
@@ -188,3 +188,51 @@ async def test_a_crash_during_recovery_leaves_all_or_nothing(
     assert states(path) == {CLOSED: "active", OPEN: "active"}
     assert recovered(store) == [CLOSED, OPEN]
     assert verify(path, KEYS).problems == []
+
+
+# While others go on.
+
+
+def surveyed(path: Path, session: str) -> Survey | None:
+    connection = open_readonly(path, live=True)
+    try:
+        return survey(connection, session, KEYS)
+    finally:
+        connection.close()
+
+
+async def test_l2_one_dead_process_leaves_sessions_that_are_sealed_while_others_write_theirs(
+    stores: list[Store], path: Path, clock: Ticking
+) -> None:
+    store = start(stores, path, clock)
+    await begin(store, INTERRUPTED)
+    goes_on = await begin(store, OPEN)
+    found = surveyed(path, INTERRUPTED)
+    assert found is not None
+    await goes_on.append([goes_on.event(Kind.OUTPUT, 1, b"meanwhile")], bytes_out=9)
+    await store.commit(lambda transaction: close_surveyed(transaction, found, REASON))
+    assert states(path) == {INTERRUPTED: "interrupted", OPEN: "active"}
+    await store.commit(lambda transaction: close_surveyed(transaction, found, REASON))  # once is enough
+    await goes_on.close("done")
+    assert states(path) == {INTERRUPTED: "interrupted", OPEN: "closed"}
+    assert verify(path, KEYS).problems == []
+
+
+async def test_there_is_nothing_to_say_of_sessions_that_are_not_there_or_sealed(
+    stores: list[Store], path: Path, clock: Ticking
+) -> None:
+    store = start(stores, path, clock)
+    await finish(await begin(store, CLOSED))
+    assert [surveyed(path, session) for session in (CLOSED, OPEN)] == [None, None]
+
+
+async def test_l8_damage_that_a_survey_finds_is_named_and_nothing_is_sealed(
+    stores: list[Store], path: Path, clock: Ticking
+) -> None:
+    store = start(stores, path, clock)
+    await begin(store, INTERRUPTED)
+    alter(path, "UPDATE chunks SET body = x'00' WHERE seq = 2")
+    found = surveyed(path, INTERRUPTED)
+    assert found is not None
+    await store.commit(lambda transaction: close_surveyed(transaction, found, REASON))
+    assert states(path) == {INTERRUPTED: "damaged"}
