@@ -14,7 +14,7 @@ from tests.unit.bastion.certificate_forge import string
 
 RAW, PACKET, SIGNED, FLOOD, CUT = range(5)
 KINDS = (RAW, PACKET, SIGNED, FLOOD, CUT)
-FLOOD_BYTES = 32 * 1024
+FLOOD_BYTES = 8 * 1024
 VERSION = b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"
 SAYS_LOGIN = string(b"login") + string(b"ssh-connection") + string(b"publickey")
 SAYS_BOT = string(b"bot") + string(b"ssh-connection") + string(b"publickey")

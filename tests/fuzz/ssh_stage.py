@@ -275,7 +275,7 @@ class Stage:
         require(self.connection.is_closed(), "the connection is not closed although its client is gone")
 
     def sent(self) -> list[bytes]:
-        """Return the payloads that the server sent since the keys were there."""
+        """Return the payloads that the server sent since the keys were there, up to other keys."""
         payloads, data = [], bytes(self.wire.sent)
         tag = TAG_BYTES if self._opener else 0
         while data:
@@ -289,7 +289,9 @@ class Stage:
                 plain is not None and len(plain) == length > plain[0], "the server sent a packet that is none"
             )
             payloads.append(plain[1 : length - plain[0]])
-            data = data[4 + length + tag :]
+            data = (
+                b"" if payloads[-1][:1] == b"\x15" else data[4 + length + tag :]
+            )  # new keys, of a real exchange
         return payloads
 
 
