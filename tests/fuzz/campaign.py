@@ -44,7 +44,9 @@ def arguments() -> argparse.Namespace:
     command.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
     command.add_argument("--list", action="store_true", help="list the targets and end")
     command.add_argument(
-        "--write", action="store_true", help="take the figures into docs/security.md (of runs without finds)"
+        "--write",
+        action="store_true",
+        help="add the figures to those in docs/security.md; a find sets them back",
     )
     asked = command.parse_args()
     if unknown := sorted(set(asked.targets) - PLACES.keys()):

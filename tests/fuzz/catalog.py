@@ -14,6 +14,7 @@ PLACES = {
     "configuration": ("configuration_target", "CONFIGURATION"),
     "key_line": ("key_targets", "KEY_LINE"),
     "packets": ("ssh_targets", "PACKETS"),
+    "jump": ("ssh_targets", "JUMPED"),
     "sftp": ("transfer_targets", "SFTP"),
     "scp": ("transfer_targets", "SCP"),
     "names": ("transfer_targets", "NAMES_TARGET"),

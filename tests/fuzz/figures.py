@@ -1,6 +1,7 @@
 """Keep the figures of fuzzing, and show them in docs/security.md beside what was found and mended.
 
-In      tests/fuzz/figures.json, the vectors of tests/vectors/fuzz/, the page with its two markers
+In      tests/fuzz/figures.json; status files of runs (as arguments, or from scripts/fuzz --write); the vectors of
+        tests/vectors/fuzz/; the page with its two markers
 Out     the same page with its table as it should be
 Errors  ValueError if a marker is missing
 """
@@ -8,6 +9,7 @@ Errors  ValueError if a marker is missing
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,15 @@ END = "<!-- End of the fuzzing figures. -->"
 
 
 def take(results: Iterable[Mapping[str, Any]]) -> None:
-    """Keep the figures of runs in which nothing was found, and refresh the page."""
-    kept = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
+    """Add the figures of runs, and refresh the page; a find sets its target back to nothing."""
+    kept = json.loads(FIGURES.read_text("utf-8"))
     for status in results:
-        if not status["finds"] and status["executions"]:
-            kept[status["target"]] = {"cpu_s": round(status["cpu_s"]), "executions": status["executions"]}
+        before = kept.pop(status["target"], {"cpu_s": 0, "executions": 0})
+        if not status["finds"]:
+            kept[status["target"]] = {
+                "cpu_s": before["cpu_s"] + round(status["cpu_s"]),
+                "executions": before["executions"] + status["executions"],
+            }
     FIGURES.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", "utf-8")
     PAGE.write_text(refreshed(PAGE.read_text("utf-8")), "utf-8")
 
@@ -65,4 +71,4 @@ def refreshed(page: str) -> str:
 
 
 if __name__ == "__main__":
-    take([])
+    take(json.loads(Path(file).read_text("utf-8")) for file in sys.argv[1:])

@@ -30,7 +30,7 @@ from tests.unit.bastion import certificate_forge as forge
 from tests.unit.bastion.certificate_forge import string
 
 SIGNED, AS_IT_IS, BY_OTHERS = range(3)
-TEXT_CHARS = 400
+TEXT_CHARS = 800
 _FIELDS = {  # of the key within a certificate, by its type (PROTOCOL.certkeys)
     b"ssh-ed25519-cert-v01@openssh.com": (b"ssh-ed25519", 1),
     b"ecdsa-sha2-nistp256-cert-v01@openssh.com": (b"ecdsa-sha2-nistp256", 2),

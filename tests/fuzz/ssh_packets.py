@@ -220,23 +220,34 @@ def _logins() -> tuple[Part, ...]:
     )
 
 
+SESSION: Part = (PACKET, bytes([90]) + string(b"session") + number(0) + number(2**21) + number(32768))
+JUMP: Part = (
+    PACKET,
+    bytes([90])
+    + string(b"direct-tcpip")
+    + number(0)
+    + number(2**21)
+    + number(32768)
+    + string(b"web-1")
+    + number(22)
+    + string(b"192.0.2.7")
+    + number(5),
+)
+RUN: Part = (PACKET, bytes([98]) + number(0) + string(b"exec") + b"\1" + string(b"sessions"))
+DATA: Part = (PACKET, bytes([94]) + number(0) + string(b"data"))
+EOF: Part = (PACKET, bytes([96]) + number(0))
+CLOSE: Part = (PACKET, bytes([97]) + number(0))
+
 CHANNELS: tuple[Part, ...] = (
-    (PACKET, bytes([90]) + string(b"session") + number(0) + number(2**21) + number(32768)),
+    SESSION,
+    JUMP,
+    RUN,
+    DATA,
+    EOF,
+    CLOSE,
     (PACKET, bytes([90]) + string(b"session") + number(7) + number(0xFFFFFFFF) + number(0xFFFFFFFF)),
     (PACKET, bytes([90]) + string(b"session") + number(0) + number(0) + number(0)),
     (PACKET, bytes([90]) + string(b"channel") + number(0) + number(9) + number(2048)),
-    (
-        PACKET,
-        bytes([90])
-        + string(b"direct-tcpip")
-        + number(0)
-        + number(2**21)
-        + number(32768)
-        + string(b"web-1")
-        + number(22)
-        + string(b"192.0.2.7")
-        + number(5),
-    ),
     (
         PACKET,
         bytes([90])
@@ -287,14 +298,10 @@ CHANNELS: tuple[Part, ...] = (
     (PACKET, bytes([91]) + number(0) * 2 + number(2**21) + number(32768)),
     (PACKET, bytes([92]) + number(0) + number(1) + string(b"no") + string(b"en")),
     (PACKET, bytes([93]) + number(0) + number(0xFFFFFFFF)),
-    (PACKET, bytes([94]) + number(0) + string(b"data")),
     (PACKET, bytes([94]) + number(0) + string(VERSION)),
     (PACKET, bytes([94]) + number(0) + string(framed(kexinit(), 8))),
     (PACKET, bytes([94]) + number(0) + string(framed(bytes([30]) + string(POINT), 8))),
     (PACKET, bytes([95]) + number(0) + number(1) + string(b"err")),
-    (PACKET, bytes([96]) + number(0)),
-    (PACKET, bytes([97]) + number(0)),
-    (PACKET, bytes([98]) + number(0) + string(b"exec") + b"\1" + string(b"sessions")),
     (PACKET, bytes([98]) + number(0) + string(b"exec") + b"\1" + string(b"certificate")),
     (PACKET, bytes([98]) + number(0) + string(b"exec") + b"\0" + string(b"\xff\x00")),
     (PACKET, bytes([98]) + number(0) + string(b"shell") + b"\1"),

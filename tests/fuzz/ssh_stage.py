@@ -22,6 +22,7 @@ from asyncssh.encryption import get_encryption
 from bastion import certificate
 from bastion.adapters.asyncssh_hooks import ServerConnection
 from bastion.adapters.host_identity import HostIdentity
+from bastion.adapters.ssh_door import House
 from bastion.adapters.ssh_server import OuterServer
 from bastion.certificate import Login
 from bastion.errors import Refused, UnknownTarget
@@ -130,6 +131,9 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None:
         pass
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
     def get_write_buffer_size(self) -> int:
         return 0
 
@@ -217,32 +221,68 @@ _log.addHandler(ERRORS)
 _log.propagate = False
 
 
+class NotingDoor(OuterServer):
+    """The real outer door, which keeps the inner connections that it makes."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house)
+        self.jumps: list[Any] = []
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
+        self.jumps.append(super().connection_requested(dest_host, dest_port, orig_host, orig_port))
+        return self.jumps[-1]
+
+
+def _agree(it: Any, received: Plain) -> None:
+    """Put a connection behind a key exchange that gave it ciphers which alter nothing."""
+    it._session_id, it._strict_kex = SESSION_ID, True
+    it._client_version, it._recv_handler = b"SSH-2.0-peer", it._recv_pkthdr
+    it._recv_encryption, it._recv_blocksize, it._recv_macsize = received, BLOCK_BYTES, 0
+    it._send_encryption, it._send_enchdrlen, it._send_blocksize = Plain(), 1, BLOCK_BYTES
+    it._kex_complete, it._can_recv_ext_info, it._next_service = True, True, b"ssh-userauth"
+    it._rekey_time = float("inf")
+
+
 class Stage:
     """One connection, from its first byte to its end."""
 
     def __init__(self) -> None:
         self.house = StubHouse()
-        self.door = OuterServer(self.house)
+        self.door = NotingDoor(self.house)
         self.connection: Any = ServerConnection(LOOP, OPTIONS, lambda: self.door, limits=Limits())
         self.wire = Wire(lambda: self.connection.connection_lost(None))
         self.received = Plain()
+        self.inner_received = Plain()
         self._opener: Any = None
         self.connection.connection_made(self.wire)
 
     def behind_keys(self, *, sealed: bool = False) -> Stage:
         """Let both sides have agreed on keys, with strict key exchange; `sealed` with AES-GCM."""
-        it = self.connection
-        it._session_id, it._strict_kex = SESSION_ID, True
-        it._client_version, it._recv_handler = b"SSH-2.0-peer", it._recv_pkthdr
-        it._recv_encryption, it._recv_blocksize, it._recv_macsize = self.received, BLOCK_BYTES, 0
-        it._send_encryption, it._send_enchdrlen, it._send_blocksize = Plain(), 1, BLOCK_BYTES
-        it._kex_complete, it._can_recv_ext_info, it._next_service = True, True, b"ssh-userauth"
-        it._rekey_time = float("inf")
+        _agree(self.connection, self.received)
         if sealed:
+            it = self.connection
             it._recv_encryption, it._send_encryption, it._recv_macsize = gcm(b"in"), gcm(b"out"), TAG_BYTES
             self._opener = gcm(b"out")
         self.wire.sent.clear()
         return self
+
+    def logged_in(self, *, plain_key: bool = False) -> Stage:
+        """Let the login be over: with a certificate, or as login@ with a plain key."""
+        self.connection._auth_complete, self.connection._next_service = True, None
+        if plain_key:
+            self.door._plain_key, self.connection.maximum_channels = forge.blob("bot"), 1
+        else:
+            self.door.login = self.house.judge(forge.certificate(), forge.PEER)
+        return self
+
+    @property
+    def inner(self) -> Any:
+        """Return the server at the far end of the jump that was opened last, behind its keys; None without one."""
+        made = self.door.jumps[-1] if self.door.jumps else None
+        if made is not None and made._session_id != SESSION_ID and not made.is_closed():
+            self.inner_received = Plain()
+            _agree(made, self.inner_received)
+        return made
 
     def play(self, pieces: Iterable[bytes]) -> Stage:
         """Feed the pieces, hang up, and demand that the server ended as it should."""

@@ -5,6 +5,8 @@ Source  RFC 4252, 4253, 4254; OpenSSH PROTOCOL
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -14,11 +16,18 @@ from tests.fuzz.mutation import pack, unpack
 from tests.fuzz.ssh_packets import (
     BEFORE_KEYS,
     CHANNELS,
+    CLOSE,
+    DATA,
+    EOF,
+    JUMP,
     KINDS,
     LOGINS,
     PACKET,
     POINT,
     RAW,
+    RUN,
+    SESSION,
+    framed,
     kexinit,
     number,
     pieces,
@@ -83,7 +92,7 @@ def auth(data: bytes) -> None:
         require(not granted, f"granted something before the login: packet {granted[:1]}")
 
 
-def _proves_login(payload: bytes) -> bool:
+def _proves_login(payload: bytes, *, plain_keys: bool = True) -> bool:
     """Say whether a payload is a login that must be accepted, as read by nobody but this function."""
     fields, rest = [], payload[1:]
     for at in range(6):
@@ -100,7 +109,7 @@ def _proves_login(payload: bytes) -> bool:
         return False
     key = blob
     try:
-        if user == b"login":
+        if user == b"login" and plain_keys:
             sound_key(blob)
         else:
             key = check_login(blob, ca=forge.key("login-ca").public_key(), now=forge.NOW, peer=forge.PEER).key
@@ -114,17 +123,9 @@ def _proves_login(payload: bytes) -> bool:
 
 
 def _packets_seeds() -> list[bytes]:
-    opened, jump = CHANNELS[0], CHANNELS[3]
-    seeds = [pack([part]) for part in CHANNELS] + [pack([opened, part]) for part in CHANNELS]
-    running = [opened, CHANNELS[20]]
-    seeds += [pack([*running, part]) for part in CHANNELS[10:]] + [
-        pack([jump, part]) for part in CHANNELS[10:]
-    ]
-    return [
-        *seeds,
-        pack([jump, *CHANNELS[14:17]]),
-        pack([*running, CHANNELS[13], CHANNELS[18], CHANNELS[19]]),
-    ]
+    ways = ([], [SESSION], [SESSION, RUN], [JUMP])
+    seeds = [pack([*way, part]) for way in ways for part in CHANNELS]
+    return [*seeds, pack([SESSION, RUN, DATA, EOF, CLOSE])]
 
 
 def packets(data: bytes) -> None:
@@ -133,26 +134,47 @@ def packets(data: bytes) -> None:
     It is done twice: in clear, where asyncssh takes all packets in, and in AES-GCM, where ours takes those of data.
     """
     plain_key, parts = data[:1] == b"\xff", unpack(data[data[:1] == b"\xff" :])
-    clear = _logged_in(plain_key=plain_key, sealed=False).play(pieces(parts, 16))
-    sealed = _logged_in(plain_key=plain_key, sealed=True).play(pieces(parts, 16, sealer()))
-    if all(kind % len(KINDS) != RAW for kind, _ in parts):
+    clear = Stage().behind_keys().logged_in(plain_key=plain_key).play(pieces(parts, 16))
+    sealed = Stage().behind_keys(sealed=True).logged_in(plain_key=plain_key).play(pieces(parts, 16, sealer()))
+    if not clear.door.jumps and all(
+        kind % len(KINDS) != RAW for kind, _ in parts
+    ):  # a jump answers at random
         require(_said(sealed) == _said(clear), "in AES-GCM, other answers")
         require(sealed.house.notes == clear.house.notes, "in AES-GCM, another record")
-
-
-def _logged_in(*, plain_key: bool, sealed: bool) -> Stage:
-    stage = Stage().behind_keys(sealed=sealed)
-    stage.connection._auth_complete, stage.connection._next_service = True, None
-    if plain_key:
-        stage.door._plain_key = forge.blob("bot")
-    else:
-        stage.door.login = stage.house.judge(forge.certificate(), forge.PEER)
-    return stage
 
 
 def _said(stage: Stage) -> list[bytes]:
     """Return what the server said, without what is random in a KEXINIT."""
     return [payload[:1] if payload[:1] in (b"\x14", b"\x1f") else payload for payload in stage.sent()]
+
+
+# At the far end of a jump.
+
+
+def _jump_seeds() -> list[bytes]:
+    asked, login = LOGINS[0], LOGINS[2]
+    seeds = [pack([part]) for part in LOGINS] + [pack([asked, part]) for part in (*LOGINS, *CHANNELS)]
+    return seeds + [pack([asked, login, part]) for part in CHANNELS]
+
+
+def jump(data: bytes) -> None:
+    """Feed the server inside a jump; only the certificate of the outer login may log in, with a signature."""
+    stage = Stage().behind_keys().logged_in()
+
+    def wrapped() -> Iterator[bytes]:
+        yield framed(JUMP[1], 16)
+        for piece in pieces(unpack(data), 16):
+            if stage.inner is not None:
+                yield b"".join(
+                    framed(DATA[1][:5] + string(piece[at : at + 30_000]), 16)
+                    for at in range(0, len(piece), 30_000)
+                )
+
+    stage.play(wrapped())
+    require(stage.inner is not None, "no jump")
+    if stage.inner._auth_complete:
+        proofs = (_proves_login(payload, plain_keys=False) for payload in stage.inner_received.payloads)
+        require(any(proofs), "logged in without a signature that holds")
 
 
 TRANSPORT = Target(
@@ -167,6 +189,13 @@ AUTH = Target(
     feeds="packets after the keys and before the login: services, logins (signed ones too), channels, requests",
     run=auth,
     seeds=_auth_seeds,
+    mutate=mutation.parts(mutation.strings, KINDS, (*LOGINS, *CHANNELS)),
+)
+JUMPED = Target(
+    name="jump",
+    feeds="packets to the server inside a jump, before and after its own login",
+    run=jump,
+    seeds=_jump_seeds,
     mutate=mutation.parts(mutation.strings, KINDS, (*LOGINS, *CHANNELS)),
 )
 PACKETS = Target(
