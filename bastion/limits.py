@@ -40,5 +40,5 @@ REFUSED_CHANNELS_PER_S = 1.0
 BANNERS = 100  # of a target, before it lets us in
 JOINED_BYTES = 4096  # data that a channel holds back is kept in pieces of about this
 HELD_PIECES = 65_536
-MAXIMUM_ENVIRONMENT = 64
+MAXIMUM_ENVIRONMENT = 128  # as many as OpenSSH's sshd takes
 MAXIMUM_ENVIRONMENT_BYTES = 4096

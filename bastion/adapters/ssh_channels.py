@@ -24,6 +24,7 @@ from bastion.limits import MAXIMUM_ENVIRONMENT, MAXIMUM_ENVIRONMENT_BYTES
 from bastion.requests import Pty, Request
 
 EXIT_MESSAGE_CHARS = 1024
+NAME_BYTES = 72  # of a variable, on record; those that cross are shorter
 _ENVIRONMENT = re.compile(rb"LANG|TERM|(?:LC|BASTION)_[A-Za-z0-9_]{1,58}")
 Handler = Callable[["BotChannel", Request], Awaitable[bool]]
 
@@ -67,7 +68,7 @@ class BotChannel(asyncssh.SSHServerSession[bytes]):
         return True
 
     def environment_offered(self, name: bytes, value: bytes) -> None:
-        text = name[:MAXIMUM_ENVIRONMENT].decode("utf-8", "backslashreplace")
+        text = name[:NAME_BYTES].decode("utf-8", "backslashreplace")
         allowed = _ENVIRONMENT.fullmatch(name) is not None
         fits = len(value) <= MAXIMUM_ENVIRONMENT_BYTES and len(self._environment) < MAXIMUM_ENVIRONMENT
         if allowed and fits and b"\0" not in value:
