@@ -14,22 +14,28 @@ import struct
 import subprocess
 import termios
 import time
+from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
-from tests.integration.conftest import World
+
+class Place(Protocol):
+    """Where a client is run: a World, or a way to a target."""
+
+    job: Path
 
 
 class Terminal:
     """One terminal with one program in it."""
 
-    def __init__(self, world: World, *words: str, rows: int = 24, cols: int = 80) -> None:
+    def __init__(self, place: Place, *words: str, rows: int = 24, cols: int = 80) -> None:
         """Run a program in the job's folder, the terminal as its own."""
         self._master, slave = pty.openpty()
         self.resize(rows, cols)
         self.shown = b""
         self.process = subprocess.Popen(
             words,
-            cwd=world.job,
+            cwd=place.job,
             stdin=slave,
             stdout=slave,
             stderr=slave,

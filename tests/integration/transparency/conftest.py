@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-for module in Path(__file__).parent.glob("cases_*.py"):
+for module in (*Path(__file__).parent.glob("cases_*.py"), Path("matrix.py")):
     pytest.register_assert_rewrite(f"tests.integration.transparency.{module.stem}")
 
 from tests.integration.conftest import World  # noqa: E402

@@ -19,7 +19,7 @@ Each entry is one test and one row of docs/compatibility.md. To add some:
     with exit statuses, everything given to `way.saw`, and all files in `way.here` and `way.there` (content, mode, and
     times that are older than the case) must be equal both ways. `assert` is for what must be so both ways: it keeps a
     case from passing because the program is not installed. Programs are run in `way.job`; its files are described in
-    ways.py. `{here}`, `{there}` and `{job}` in words are filled in; in output the folder's name reads `@`.
+    way.py. `{here}`, `{there}` and `{job}` in words are filled in; in output the folder's name reads `@`.
 
 4.  What differs by design is a function of both ways that checks how each behaves:
 
@@ -37,11 +37,14 @@ import importlib
 import re
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.transparency.ways import Way, Ways
+from tests.integration.transparency.way import Way
+from tests.integration.transparency.ways import Ways
+
+CASE_S = 100  # then what a case has started is killed, and the case has failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +80,13 @@ class Case:
         for way in both:
             way.clear()
         with ThreadPoolExecutor(2) as pool:
-            for done in [pool.submit(self.story, way) for way in both]:
-                done.result()
+            stories = {way: pool.submit(self.story, way) for way in both}
+            try:
+                for way, done in stories.items():
+                    _told(way, done)
+            finally:
+                for way in both:
+                    way.end()
         assert ways.bastion.seen == ways.plain.seen
         assert ways.bastion.files() == ways.plain.files()
         assert ways.plain.seen or ways.plain.files(), "nothing was compared"
@@ -100,7 +108,20 @@ class Difference:
         """Run what shows it."""
         for way in (ways.plain, ways.bastion):
             way.clear()
-        self.story(ways.plain, ways.bastion)
+        try:
+            self.story(ways.plain, ways.bastion)
+        finally:
+            for way in (ways.plain, ways.bastion):
+                way.end()
+
+
+def _told(way: Way, story: Future[None]) -> None:
+    """Wait for a story to end; a failure says on which way, and what came before it."""
+    try:
+        story.result(CASE_S)
+    except BaseException as error:
+        error.add_note(f"on the way {way.job.name} ({type(way).__name__}), after {way.seen[-3:]}")
+        raise
 
 
 CASES: list[Case] = []
