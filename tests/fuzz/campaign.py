@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -72,8 +73,8 @@ class Job:
             stderr=subprocess.STDOUT,
         )
 
-    def status(self) -> dict[str, Any]:
-        """Return what the run has said last; a process that died is a find too."""
+    def status(self, *, interrupted: bool = False) -> dict[str, Any]:
+        """Return what the run has said last; a process that died by itself is a find too."""
         try:
             found: dict[str, Any] = json.loads((self.folder / "status.json").read_text("utf-8"))
         except FileNotFoundError:
@@ -85,14 +86,14 @@ class Job:
                 "finds": {},
                 "done": False,
             }
-        if self.process.poll() is not None and not found["done"]:
+        if self.process.poll() is not None and not found["done"] and not interrupted:
             found["finds"]["died"] = {"what": f"died; see {self.folder / 'log'}", "place": "", "times": 1}
         return found
 
 
-def run(names: list[str], cpu_s: float, jobs: int) -> list[dict[str, Any]]:
-    """Run the targets; return the figures of each."""
-    waiting, running, ended = list(names), list[Job](), list[dict[str, Any]]()
+def run(names: list[str], cpu_s: float, jobs: int) -> Iterator[dict[str, Any]]:
+    """Run the targets; yield the figures of each as it ends, and of those that an interruption ends."""
+    waiting, running = list(names), list[Job]()
     told_s = time.monotonic()
     try:
         while waiting or running:
@@ -101,17 +102,17 @@ def run(names: list[str], cpu_s: float, jobs: int) -> list[dict[str, Any]]:
             time.sleep(0.5)
             for job in [job for job in running if job.process.poll() is not None]:
                 running.remove(job)
-                ended.append(job.status())
-                print(told(ended[-1]), flush=True)
+                yield job.status()
             if time.monotonic() - told_s > TOLD_EVERY_S:
                 told_s = time.monotonic()
                 for job in running:
                     print(f"  {told(job.status())}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        yield from [job.status(interrupted=True) for job in running]
     finally:
         for job in running:
             job.process.kill()
             job.process.wait()
-    return ended
 
 
 def told(status: dict[str, Any]) -> str:
@@ -131,18 +132,21 @@ def main() -> int:
         for name in PLACES:
             print(f"{name:14} {target(name).feeds}")
         return 0
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _interrupt)
     cpu_s = asked.hours * 3600 if asked.hours is not None else asked.seconds
-    results = run(asked.targets or list(PLACES), cpu_s, asked.jobs)
-    if asked.json:
-        asked.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    results = []
+    for status in run(asked.targets or list(PLACES), cpu_s, asked.jobs):
+        results.append(status)
+        print(told(status), flush=True)
+        if asked.json:
+            asked.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     if asked.write:
         figures.take(results)
     return 1 if any(status["finds"] for status in results) else 0
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(1)
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
