@@ -314,6 +314,11 @@ class Stage:
         await _rest()
         require(self.connection.is_closed(), "the connection is not closed although its client is gone")
 
+    def opening(self) -> list[bytes]:
+        """Return the payloads that the server sent from the beginning, up to its new keys."""
+        del self.wire.sent[: self.wire.sent.index(b"\n") + 1]
+        return self.sent()
+
     def sent(self) -> list[bytes]:
         """Return the payloads that the server sent since the keys were there, up to other keys."""
         payloads, data = [], bytes(self.wire.sent)

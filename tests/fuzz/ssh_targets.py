@@ -66,9 +66,22 @@ def _transport_seeds() -> list[bytes]:
 
 def transport(data: bytes) -> None:
     """Feed a connection from its first byte; nobody may get as far as the login service."""
-    stage = Stage().play(pieces(unpack(data), 8))
+    parts = unpack(data)
+    stage = Stage().play(pieces(parts, 8))
     require(not stage.connection._auth_in_progress, "a login began without keys")
     require(not stage.connection._auth_complete, "logged in without keys")
+    if all(kind % len(KINDS) != RAW for kind, _ in parts[1:]):
+        _strict([body for _, body in parts[1:]], stage.opening())
+
+
+def _strict(said: list[bytes], answered: list[bytes]) -> None:
+    """Demand that strict key exchange was kept: KEXINIT first, and nothing beside the exchange (OpenSSH PROTOCOL)."""
+    kinds = [payload[0] for payload in said if payload]
+    asked = next((payload for payload in said if payload[:1] == b"\x14"), b"")
+    if b"\x15" in (payload[:1] for payload in answered) and b"kex-strict-c-v00@openssh.com" in asked:
+        before = kinds[: kinds.index(30)] if 30 in kinds else kinds
+        require(before[:1] == [20], "keys agreed on although KEXINIT was not the first packet")
+        require(not {2, 3, 4} & set(before), "keys agreed on although there was more than the exchange")
 
 
 # Before the login.

@@ -13,7 +13,19 @@ from random import Random
 import pytest
 
 from tests.fuzz import catalog, figures, mutation
-from tests.fuzz.ssh_packets import CHANNELS, LOGINS, PACKET, framed, pieces
+from tests.fuzz.ssh_packets import (
+    CHANNELS,
+    LOGINS,
+    PACKET,
+    POINT,
+    RAW,
+    VERSION,
+    framed,
+    kexinit,
+    number,
+    pieces,
+    string,
+)
 from tests.fuzz.ssh_stage import OPTIONS, Stage
 from tests.fuzz.target import Finding, Target, require, watched
 
@@ -82,6 +94,17 @@ def test_t18_a_packet_cut_short_ends_the_connection_with_a_reason_for_the_peer()
     assert stage.sent()[0][0] == 1
     stage = Stage().behind_keys().play(pieces([(PACKET, b"")], 16))
     assert b"Malformed packet" in stage.sent()[0]
+
+
+@pytest.mark.parametrize(
+    "more", [bytes([2]) + string(b""), bytes([3]) + number(0), bytes([4, 0]) + string(b"") * 2]
+)
+def test_t17_t1_with_strict_key_exchange_nothing_goes_between_on_the_stage(more: bytes) -> None:
+    hello, begin, agree = (RAW, VERSION), (PACKET, kexinit()), (PACKET, bytes([30]) + string(POINT))
+    new_keys = b"\x15"
+    assert new_keys in Stage().play(pieces([hello, begin, agree], 8)).opening()
+    for parts in ([hello, (PACKET, more), begin, agree], [hello, begin, (PACKET, more), agree]):
+        assert new_keys not in Stage().play(pieces(parts, 8)).opening()
 
 
 def test_l11_no_key_exchange_is_offered_that_costs_the_server_much() -> None:
