@@ -7,5 +7,5 @@ handover    what a worker needs to begin or to change, in memory that passes fro
 register    the supervisor's register (which key a token belongs to, who asks too often), as a worker asks it
 patience    when a worker that died is replaced, and when that has happened too often
 
-Source  docs/adr/0008-a-supervisor-hands-connections-to-workers.md
+Source  docs/adr/0010-a-supervisor-hands-connections-to-workers.md
 """

@@ -19,6 +19,7 @@ log = logging.getLogger("bastion.supervisor")
 
 ACCEPT_AT_ONCE = 32
 PAUSE_S = 0.2
+SLOW = 2  # signs of life that were missed: better give connections to others
 Refuse = Callable[[socket.socket, str, Refusal], None]
 
 
@@ -105,7 +106,9 @@ class Accepting:
             for member in self._members.values()
             if member.ready.is_set() and not member.gone.is_set() and not member.killed and not member.crowded
         ]
-        return min(able, key=lambda member: (len(member.tickets), member.number), default=None)
+        return min(
+            able, key=lambda member: (member.missed > SLOW, len(member.tickets), member.number), default=None
+        )
 
     def _pause_for_a_moment(self) -> None:
         self._rest()
