@@ -33,7 +33,7 @@ _SYNCHRONOUS: Mapping[Durability, str] = {"power": "FULL", "process": "NORMAL"}
 BATCH_JOBS = 256
 BUSY_MS = 2_000
 MEMORY_KIB = 4_096
-PAGE_BYTES = 32 * 1024  # bulk goes through the log in fewer, larger writes; a small commit costs the same
+PAGE_BYTES = 16 * 1024  # bulk goes through the log in fewer, larger writes; a small commit costs the same
 CHECKPOINT_PAGES = 16_384  # of the log, after which the writer folds it back by itself: 512 MiB
 LOG_BYTES = 64 * 1024 * 1024  # what is kept of the log's file once it is folded back
 BULK_BYTES = 64 * 1024  # a transaction of more is made safe beside the next one
@@ -297,8 +297,9 @@ class Store:
             return _undone(batch, StoreError(f"{self.path}: cannot be written: {error}")), True, False
         for entry in transaction.entries:
             self._journal(entry)
-        self._log.grown(transaction.written_bytes)
-        return outcomes, bool(transaction.entries), transaction.written_bytes >= BULK_BYTES
+        bulk = transaction.written_bytes >= BULK_BYTES
+        self._log.grown(transaction.written_bytes, bulk=bulk)
+        return outcomes, bool(transaction.entries), bulk
 
     def _settle(self) -> None:
         """Make safe what the writer has committed, while it commits what comes next (its own thread)."""

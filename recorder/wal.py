@@ -19,7 +19,8 @@ from pathlib import Path
 
 from recorder.errors import StoreError
 
-FOLD_BYTES = 256 * 1024 * 1024  # what the log may hold before it is folded under load
+FOLD_BYTES = 256 * 1024 * 1024  # what the log may hold before it is folded under bulk
+FOLD_COMMITS = 100  # after as many small commits it is folded too: a log that is used again need not grow
 QUIET_S = 1.0  # without load it is folded when nothing was written for as long
 
 
@@ -32,6 +33,7 @@ class WriteAheadLog:
         self._durable = durable
         self._file: int | None = None
         self._unfolded_bytes = 0
+        self._small_commits = 0
         self._closed = False
         self._written = threading.Event()
         self._due = threading.Event()
@@ -49,11 +51,13 @@ class WriteAheadLog:
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be made safe on disk: {error.strerror}") from error
 
-    def grown(self, size_bytes: int) -> None:
-        """Take note that this much was written."""
+    def grown(self, size_bytes: int, *, bulk: bool) -> None:
+        """Take note that this much was committed."""
         self._unfolded_bytes += size_bytes
+        self._small_commits = 0 if bulk else self._small_commits + 1
         self._written.set()
-        if self._unfolded_bytes >= FOLD_BYTES:
+        if self._unfolded_bytes >= FOLD_BYTES or self._small_commits >= FOLD_COMMITS:
+            self._small_commits = 0
             self._due.set()
 
     def close(self) -> None:
