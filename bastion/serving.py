@@ -26,6 +26,7 @@ from bastion.control import Control
 from bastion.house import House, Roll
 from bastion.issuers import Issuers
 from bastion.keyring import Keyring
+from bastion.memory import give_back
 from bastion.register import Register
 from bastion.session import Way
 from bastion.settings import Config, Target
@@ -152,6 +153,9 @@ class Server:
         since_checkpoint_s = 0.0
         while True:
             await asyncio.sleep(WATCH_S)
+            rested = [session.recording.rest() for session in self.house.sessions.values()]
+            if any(rested):
+                await asyncio.to_thread(give_back)
             since_checkpoint_s += WATCH_S
             try:
                 await self.house.seal_unsealed()

@@ -2,7 +2,7 @@
 
 In      events of one session, in order
 Out     Chunk values: a zstd body, the hash that links it to its forerunner, an Ed25519 signature of that hash
-Holds   one zstd stream per open segment; a segment ends after SEGMENT_BYTES of events or SEGMENT_US
+Holds   one zstd stream per open segment; a segment ends after SEGMENT_BYTES of events or SEGMENT_US, or in a rest
 Errors  ChunkError, which names the chunk
 Source  docs/recording-format.md; RFC 8878 (zstd); FIPS 180-4 (SHA-256); RFC 8032
 """
@@ -85,11 +85,12 @@ class ChunkWriter:
         at_us = events[-1].at_us
         full = self._segment_bytes >= SEGMENT_BYTES or at_us - self._segment_started_us >= SEGMENT_US
         self.seq += 1
-        if self._stream is None or full:
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is None or full:
+            stream = None
             self._segment, self._segment_bytes, self._segment_started_us = self.seq, 0, at_us
         self._segment_bytes += len(raw)
-        body = self._compressed(raw)
+        body = self._compressed(raw, stream)
         self.head = link(
             self.head,
             session=self.session,
@@ -110,13 +111,20 @@ class ChunkWriter:
             signature=self._signer.sign(self.head),
         )
 
-    def _compressed(self, raw: bytes) -> bytes:
+    def rest(self) -> bool:
+        """Let the open segment end here, and say if there was one: it takes some 400 KiB (from any thread)."""
+        stream, self._stream = self._stream, None
+        return stream is not None
+
+    def _compressed(self, raw: bytes, stream: zstandard.ZstdCompressionObj | None) -> bytes:
         """Return the chunk's body: the next block of the segment's stream, or a frame that is a segment by itself."""
-        if self._stream is None:
+        if stream is None:
             if len(raw) >= SEGMENT_BYTES:  # the next chunk begins another segment: no stream, and no copies
                 return zstandard.ZstdCompressor(compression_params=_BULK_LEVEL).compress(raw)
-            self._stream = zstandard.ZstdCompressor(compression_params=_LEVEL).compressobj()
-        return self._stream.compress(raw) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+            stream = zstandard.ZstdCompressor(compression_params=_LEVEL).compressobj()
+        body = stream.compress(raw) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        self._stream = stream
+        return body
 
 
 class ChunkReader:

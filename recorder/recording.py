@@ -95,6 +95,12 @@ class Recording:
         if events:
             await self.begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
 
+    def rest(self) -> bool:
+        """Let go of what only a busy session needs, if nothing was appended since the last call; say if it did."""
+        quiet = not self._busy
+        self._busy: bool = False
+        return quiet and self._writer.rest()
+
     def begin(
         self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0
     ) -> asyncio.Future[None]:
@@ -102,6 +108,7 @@ class Recording:
 
         Raise SessionBroken or StoreClosed; the future gets StoreError or SessionBroken.
         """
+        self._busy = True
         self.content_bytes += sum(weight(event) for event in events)
 
         def work(transaction: Transaction) -> None:

@@ -90,6 +90,22 @@ def test_a_chain_that_is_taken_up_again_begins_a_segment_of_its_own() -> None:
     assert unpacked([*first, later])[-1] == [output(30)]
 
 
+def test_a_rest_ends_the_open_segment_and_a_chunk_of_bulk_is_one_by_itself() -> None:
+    writer = ChunkWriter(SESSION, SIGNER)
+    batches = [[output(10)], [output(11, 1)], [output(SEGMENT_BYTES, 2)], [output(12, 3)], [output(13, 4)]]
+    assert not writer.rest()
+    chunks = [writer.pack(batches[0], bytes_in=0, bytes_out=0)]
+    assert writer.rest()
+    assert not writer.rest()
+    chunks += [writer.pack(batch, bytes_in=0, bytes_out=0) for batch in batches[1:]]
+    assert [chunk.segment for chunk in chunks] == [1, 2, 2, 4, 4]
+    fresh = ChunkWriter(SESSION, SIGNER)
+    whole = fresh.pack([output(SEGMENT_BYTES)], bytes_in=0, bytes_out=0)
+    assert zstandard.ZstdDecompressor().decompress(whole.body)
+    assert not fresh.rest()
+    assert unpacked(chunks) == batches
+
+
 def test_the_hash_covers_every_field_and_the_chain_before_it() -> None:
     """The bytes that are hashed, written out once more from the documentation of the format."""
     (chunk,) = packed([[output(10)]])

@@ -87,6 +87,14 @@ async def test_t43_events_are_never_dated_before_those_they_follow(store: Store)
     assert verify(store.path, KEYS).problems == []
 
 
+async def test_a_recording_rests_when_nothing_was_appended_since_it_was_last_asked(store: Store) -> None:
+    recording = await begin(store)
+    await recording.append([recording.event(Kind.OUTPUT, 1, b"x")])
+    assert [recording.rest() for _ in range(3)] == [False, True, False]
+    await recording.append([recording.event(Kind.OUTPUT, 1, b"y")])
+    assert [event.data for event in events(store)][-2:] == [b"x", b"y"]
+
+
 async def test_nothing_is_a_commit_of_nothing(store: Store) -> None:
     recording = await begin(store, outputs=0)
     before = len(events(store))
