@@ -9,12 +9,15 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
 from typing import Any
 
 import msgspec
 
+from bastion.authority import run_name
+from bastion.certificate import check_login, issue_login
 from bastion.errors import Refused
 from bastion.identity import Identity, claimed_groups, evidence_claims, identify
 from bastion.strict_json import read_object
@@ -229,8 +232,9 @@ def _judge(text: str, *, signed: bool) -> Any:
         "digest",
     )
     require(claims.expires_at > NOW, "an expired token was accepted")
+    identity: Identity | None = None
     try:
-        identify(claims, IDENTITIES)
+        identity = identify(claims, IDENTITIES)
     except Refused as error:
         say_why(error)
     try:
@@ -245,7 +249,31 @@ def _judge(text: str, *, signed: bool) -> Any:
     )
     json.dumps(evidence).encode("utf-8")
     require(all(group.startswith("acme/") and group.isprintable() for group in groups), f"a group {groups!r}")
+    if identity is not None:
+        _certified(identity.name, run_name(evidence, claims.digest), evidence, groups)
     return claims
+
+
+def _certified(identity: str, run: str, evidence: Mapping[str, str], groups: Sequence[str]) -> None:
+    """Demand that the certificate for a token says what the token said, and lets its bearer in."""
+    line, serial = issue_login(
+        forge.blob("bot"),
+        ca=forge.key("login-ca"),
+        identity=identity,
+        key_id=f"{identity}/{run}",
+        claims=evidence,
+        groups=groups,
+        now=NOW,
+        valid_before=int(NOW) + 600,
+    )
+    blob = base64.b64decode(line.split(" ")[1])
+    login = check_login(blob, ca=forge.key("login-ca").public_key(), now=NOW, peer=forge.PEER)
+    require(
+        (login.identity, login.key_id, login.serial) == (identity, f"{identity}/{run}", serial),
+        "another name",
+    )
+    require((dict(login.claims), login.groups) == (dict(evidence), tuple(groups)), "other claims or groups")
+    require(login.key == forge.blob("bot"), "another key")
 
 
 @cache
