@@ -56,6 +56,7 @@ class Recording:
         self._bytes_out = 0
         self._last_at_us = 0
         self._undone = False
+        self._busy = False
 
     @property
     def passed_bytes(self) -> int:
@@ -98,7 +99,7 @@ class Recording:
     def rest(self) -> bool:
         """Let go of what only a busy session needs, if nothing was appended since the last call; say if it did."""
         quiet = not self._busy
-        self._busy: bool = False
+        self._busy = False
         return quiet and self._writer.rest()
 
     def begin(

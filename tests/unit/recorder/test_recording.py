@@ -88,7 +88,9 @@ async def test_t43_events_are_never_dated_before_those_they_follow(store: Store)
 
 
 async def test_a_recording_rests_when_nothing_was_appended_since_it_was_last_asked(store: Store) -> None:
-    recording = await begin(store)
+    recording = Recording(store, header(store))
+    assert not recording.rest()
+    await recording.open()
     await recording.append([recording.event(Kind.OUTPUT, 1, b"x")])
     assert [recording.rest() for _ in range(3)] == [False, True, False]
     await recording.append([recording.event(Kind.OUTPUT, 1, b"y")])
