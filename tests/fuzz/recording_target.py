@@ -116,7 +116,8 @@ def _events(body: bytes) -> None:
         weight(event)
     for line in transcript(HEADER, events):
         require("\x1b" not in line and "\n" not in line, "a transcript that acts on a terminal")
-    if not all(0 <= event.at_us <= SECONDS_MAX * 1_000_000 for event in events):
+    times = [0, *(event.at_us for event in events), SECONDS_MAX * 1_000_000]
+    if times != sorted(times):
         return  # no recorder writes these, and no asciicast holds them
     for version in (2, 3):
         cast = read_cast(b"".join(write_cast(HEADER, events, version=version)))
