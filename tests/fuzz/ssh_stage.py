@@ -209,16 +209,25 @@ class _Errors(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.found: list[str] = []
+        self._passed_on = True
 
     def emit(self, record: logging.LogRecord) -> None:
         cause = record.exc_info[1] if record.exc_info else None
         self.found.append(f"{record.getMessage()}: {cause!r}")
 
+    def __enter__(self) -> _Errors:
+        self.found.clear()
+        LOG.addHandler(self)
+        self._passed_on, LOG.propagate = LOG.propagate, False
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        LOG.removeHandler(self)
+        LOG.propagate = self._passed_on
+
+
+LOG = logging.getLogger("bastion")
 ERRORS = _Errors()
-_log = logging.getLogger("bastion")
-_log.addHandler(ERRORS)
-_log.propagate = False
 
 
 class NotingDoor(OuterServer):
@@ -286,14 +295,14 @@ class Stage:
 
     def play(self, pieces: Iterable[bytes]) -> Stage:
         """Feed the pieces, hang up, and demand that the server ended as it should."""
-        ERRORS.found.clear()
         LOOP.faults.clear()
-        LOOP.run_until_complete(self._play(pieces))
-        left = asyncio.all_tasks(LOOP)
-        for task in left:
-            task.cancel()
-        if left:
-            LOOP.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        with ERRORS:
+            LOOP.run_until_complete(self._play(pieces))
+            left = asyncio.all_tasks(LOOP)
+            for task in left:
+                task.cancel()
+            if left:
+                LOOP.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         require(not LOOP.faults, f"reached the loop's exception handler: {LOOP.faults[:1]}")
         require(not ERRORS.found, f"logged as our own fault: {ERRORS.found[:1]}")
         require(not left, f"tasks outlive their connection: {[task.get_coro() for task in left][:2]}")
