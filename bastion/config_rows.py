@@ -64,6 +64,7 @@ def limits(table: LimitsTable) -> Limits:
         auth_tries=table.auth_tries,
         handshake_s=table.handshake,
         rekey_s=table.rekey,
+        keepalive_s=table.keepalive,
         idle_connection_s=table.idle_connection,
         idle_session_s=table.idle_session,
         channels=table.channels,

@@ -152,6 +152,11 @@ class LimitsTable(Table):
         default=_written("60s"),
         description="How long the other side may take to agree on new keys; nothing else passes meanwhile.",
     )
+    keepalive: Patience = Field(
+        default=_written("30s"),
+        description="How long a client or a target may be silent before it is asked whether it is there. Three "
+        "questions without an answer, and as long again, end its connection.",
+    )
     idle_connection: Idleness = Field(
         default=_written("15m"),
         description="How long a connection may have no channel open, as one that ssh keeps for later commands does.",

@@ -21,6 +21,7 @@ class Limits:
     auth_tries: int = 12  # of any method, with the client's first `none` and its queries
     handshake_s: int = 30
     rekey_s: int = 60
+    keepalive_s: int = 30
     idle_connection_s: int = 900
     idle_session_s: int = 3600
     channels: int = 64  # of one connection; a `login@` connection has one
@@ -29,6 +30,7 @@ class Limits:
     packet_bytes: int = 256 * 1024
 
 
+KEEPALIVES = 3  # without an answer, then the other side is taken to be gone
 MINIMUM_PACKET_BYTES = 1024  # a peer that takes less makes many packets of few bytes in one step
 PACKETS_AT_ONCE = 64  # of one connection in one step of the loop
 UNREAD_REPLIES = 1000  # answers, other than data, that wait for a peer that does not read

@@ -22,7 +22,6 @@ from bastion.keyring import Keyring, private_pem
 VERSION = "OpenSSH_compatible_Bastion"  # its first word makes OpenSSH's client say eow@openssh.com: ADR 1
 LIFETIME_S = 24 * 3600
 RENEW_S = 3600
-KEEPALIVE_S = 30
 MAXIMUM_NAMES = 1024
 
 
@@ -50,8 +49,6 @@ class HostIdentity:
             kex_algs=KEY_EXCHANGES,
             encryption_algs=offered_ciphers(),
             login_timeout=0,  # the limits of each connection say how long it may take
-            keepalive_interval=KEEPALIVE_S,
-            keepalive_count_max=3,
         )
         if len(self._made) >= MAXIMUM_NAMES:
             self._made.clear()

@@ -28,6 +28,7 @@ from bastion.session import Session
 log = logging.getLogger("bastion.ssh")
 
 MAXIMUM_REFUSALS = 32  # of things asked for on the side, before the connection is dropped
+_SILENT = "not responding to keepalive"  # asyncssh's words
 PROHIBITED = asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
 
 
@@ -156,6 +157,8 @@ def is_goodbye(exc: Exception) -> bool:
 
 def why_lost(exc: Exception | None) -> str:
     """Return the reason for the record that a connection is gone."""
+    if isinstance(exc, asyncssh.ConnectionLost) and _SILENT in str(exc):
+        return "the bot has gone: it answered no keep-alives"
     if isinstance(exc, OverLimit):
         return f"the connection went over its limit {exc.limit}: {exc.reason}"
     if exc is None or is_goodbye(exc):

@@ -22,13 +22,12 @@ from bastion.adapters.ciphers import offered_ciphers
 from bastion.adapters.ssh_channels import TargetChannel
 from bastion.errors import HostKeyMismatch, TargetError, Unreachable
 from bastion.keyring import Keyring, fresh_key, private_pem
-from bastion.limits import Limits
+from bastion.limits import KEEPALIVES, Limits
 from bastion.requests import Request
 from bastion.settings import Target
 
 CONNECT_S = 10.0
 LOGIN_S = 20.0
-KEEPALIVE_S = 30
 HOST_KEY_ALGORITHMS = (
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -136,8 +135,8 @@ class SshWay:
                     preferred_auth="publickey",
                     encryption_algs=offered_ciphers(),
                     compression_algs=["none"],
-                    keepalive_interval=KEEPALIVE_S,
-                    keepalive_count_max=3,
+                    keepalive_interval=self._limits.keepalive_s,
+                    keepalive_count_max=KEEPALIVES,
                 )
                 return await connect(sock, options, self._limits)
         except asyncssh.HostKeyNotVerifiable as error:

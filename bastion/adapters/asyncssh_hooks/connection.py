@@ -24,7 +24,7 @@ from bastion.adapters.asyncssh_hooks.packets import DataChannel, DataPackets
 from bastion.adapters.ssh_judges import NO_GUEST, Guest, KeyJudge
 from bastion.adapters.ssh_limits import OverLimit
 from bastion.certificate import CertificateError, key_line
-from bastion.limits import Limits
+from bastion.limits import KEEPALIVES, Limits
 
 _WEAK_SIGNATURES = frozenset({b"ssh-rsa", b"ssh-dss"})  # SHA-1: RFC 8332 section 1
 
@@ -54,6 +54,7 @@ class ServerConnection(Bounds, DataPackets, SSHServerConnection):
         self.guest = guest
         self.maximum_channels = limits.channels
         self._auth_tries = 0
+        self.set_keepalive(limits.keepalive_s, KEEPALIVES)
         self.bound(limits)
 
     @property

@@ -32,6 +32,7 @@ def test_each_key_sets_its_own_limit(tmp_path: Path) -> None:
         "auth_tries": 16,
         "handshake": '"17s"',
         "rekey": '"18s"',
+        "keepalive": '"23s"',
         "idle_connection": '"19s"',
         "idle_session": '"20m"',
         "channels": 21,
@@ -41,7 +42,7 @@ def test_each_key_sets_its_own_limit(tmp_path: Path) -> None:
     }
     assert lines.keys() == LimitsTable.model_fields.keys()
     limits = with_limits(tmp_path, "\n".join(f"{key} = {value}" for key, value in lines.items()))
-    expected = (11, 12, 13, 14, 15, 16, 17, 18, 19, 1200, 21, 22, 40_000, 65536)
+    expected = (11, 12, 13, 14, 15, 16, 17, 18, 23, 19, 1200, 21, 22, 40_000, 65536)
     assert tuple(getattr(limits, field.name) for field in fields(limits)) == expected
 
 
