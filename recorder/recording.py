@@ -11,17 +11,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from recorder.chunk import ChunkWriter
+from recorder.chunk import Chunk, ChunkWriter
 from recorder.errors import SessionBroken
 from recorder.events import Event, Kind, weight
 from recorder.recovery import close_interrupted
 from recorder.rows import insert_chunk, is_sealed, seal_session, write_row
 from recorder.store import Store, Transaction
 from recorder.summary import State, Summary
+
+NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,8 @@ class Recording:
         self._bytes_in = 0
         self._bytes_out = 0
         self._last_at_us = 0
-        self._undone = False
+        self._commits = 0
+        self._undone = NEVER  # the first commit that was lost: none that follows it may be kept
         self._busy = False
 
     @property
@@ -75,8 +79,7 @@ class Recording:
         """Commit the session's first event, its row and its entry on the audit chain."""
         first = self.event(Kind.OPEN, **msgspec.to_builtins(self.header))
 
-        def work(transaction: Transaction) -> None:
-            self._pack(transaction, [first])
+        def work(transaction: Transaction, chunk: Chunk) -> None:
             transaction.audit(
                 "session.opened",
                 {
@@ -85,11 +88,11 @@ class Recording:
                     "owner": self.header.owner,
                     "target": self.header.target,
                     "login": self.header.login,
-                    "first": self._writer.head.hex(),
+                    "first": chunk.hash.hex(),
                 },
             )
 
-        await self._commit(work)
+        await self._commit([first], work)
 
     async def append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
         """Commit events, and how many bytes they let pass each way; raise StoreError or SessionBroken."""
@@ -111,13 +114,7 @@ class Recording:
         """
         self._busy = True
         self.content_bytes += sum(weight(event) for event in events)
-
-        def work(transaction: Transaction) -> None:
-            self._bytes_in += bytes_in
-            self._bytes_out += bytes_out
-            self._pack(transaction, events)
-
-        return self._commit(work)
+        return self._commit(events, bytes_in=bytes_in, bytes_out=bytes_out)
 
     async def close(self, reason: str) -> None:
         """Append the last event and seal; after a failed commit, seal what was committed as interrupted.
@@ -128,7 +125,7 @@ class Recording:
         def work(transaction: Transaction) -> None:
             if is_sealed(transaction, self.id):
                 return
-            if self._undone:
+            if self._undone < NEVER:
                 close_interrupted(transaction, self.id, reason)
                 return
             last = Event(
@@ -150,8 +147,8 @@ class Recording:
         await self._submit(work)
         self.sealed = True
 
-    def _pack(self, transaction: Transaction, events: Sequence[Event]) -> None:
-        """Write the next chunk (on the writer thread), times made never decreasing."""
+    def _pack(self, events: Sequence[Event]) -> tuple[Chunk, bool]:
+        """Return the next chunk, times made never decreasing, and whether the session's row changes with it."""
         ordered: list[Event] = []
         changed = False
         for event in events:
@@ -160,27 +157,53 @@ class Recording:
             self._last_at_us = event.at_us
             changed |= self._summary.apply(event)
             ordered.append(event)
-        chunk = self._writer.pack(ordered, bytes_in=self._bytes_in, bytes_out=self._bytes_out)
-        insert_chunk(transaction, chunk)
-        if changed:
-            write_row(transaction, self._summary, seal=None)
+        return self._writer.pack(ordered, bytes_in=self._bytes_in, bytes_out=self._bytes_out), changed
 
-    def _mark_undone(self) -> None:
-        """Remember, on the writer thread, that the chain in memory is ahead of the one on disk."""
-        self._undone = True
+    def _mark_undone(self, number: int) -> None:
+        """Remember, on the writer thread, from where on the chain in memory is ahead of the one on disk."""
+        self._undone = min(self._undone, number)
 
-    def _commit(self, work: Callable[[Transaction], None]) -> asyncio.Future[None]:
-        def guarded(transaction: Transaction) -> None:
-            if self._undone:
-                raise ValueError("an earlier commit of this session failed")
-            work(transaction)
+    def _commit(
+        self,
+        events: Sequence[Event],
+        beside: Callable[[Transaction, Chunk], None] = lambda _transaction, _chunk: None,
+        *,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+    ) -> asyncio.Future[None]:
+        """Commit the next chunk; it is packed before the transaction, where that keeps no other process waiting."""
+        packed: list[tuple[Chunk, bool]] = []
 
-        if self._undone or self.closed:
+        def prepare() -> None:
+            self._check_whole(number)
+            self._bytes_in += bytes_in
+            self._bytes_out += bytes_out
+            packed.append(self._pack(events))
+
+        def work(transaction: Transaction) -> None:
+            self._check_whole(number)
+            ((chunk, changed),) = packed
+            insert_chunk(transaction, chunk)
+            if changed:
+                write_row(transaction, self._summary, seal=None)
+            beside(transaction, chunk)
+
+        if self._undone < NEVER or self.closed:
             raise SessionBroken(f"session {self.id} takes no more events")
-        return self._submit(guarded)
+        number = self._commits + 1
+        return self._submit(work, prepare)
 
-    def _submit(self, work: Callable[[Transaction], None]) -> asyncio.Future[None]:
-        return self._store.submit(work, undone=self._mark_undone, fault=self._broken)
+    def _check_whole(self, number: int) -> None:
+        """Raise ValueError if a commit before this one was lost (on the writer thread)."""
+        if self._undone < number:
+            raise ValueError("an earlier commit of this session failed")
+
+    def _submit(
+        self, work: Callable[[Transaction], None], prepare: Callable[[], None] = lambda: None
+    ) -> asyncio.Future[None]:
+        self._commits += 1
+        undone = partial(self._mark_undone, self._commits)
+        return self._store.submit(work, undone=undone, fault=self._broken, prepare=prepare)
 
     def _broken(self, error: Exception) -> SessionBroken:
         return SessionBroken(f"session {self.id} cannot be recorded: {error}")

@@ -65,6 +65,7 @@ class _Job(Generic[T]):
     future: asyncio.Future[T]
     undone: Callable[[], None]
     fault: Callable[[Exception], Exception]
+    prepare: Callable[[], None]
 
 
 def connect(path: Path, *, durability: Durability = "power", create: bool = False) -> sqlite3.Connection:
@@ -121,6 +122,7 @@ def append_now(path: Path, signer: Signer, kind: str, detail: Mapping[str, Any],
 
 
 Outcome = tuple[_Job[Any], Any, Exception | None]
+_Prepared = tuple[_Job[Any], Outcome | None]
 
 
 class Store:
@@ -164,18 +166,20 @@ class Store:
         *,
         undone: Callable[[], None] = lambda: None,
         fault: Callable[[Exception], Exception] = lambda error: error,
+        prepare: Callable[[], None] = lambda: None,
     ) -> asyncio.Future[T]:
         """Queue a job for the next transaction; its future has the result once that is on disk.
 
         Jobs are done in the order in which they are submitted. Raise StoreClosed; the future gets StoreError, or what
         `fault` makes of one of JOB_FAULTS that the job raised.
-        `undone` is called on the writer thread, before any later job, when the job's work was rolled back.
+        `prepare` is called on the writer thread before `work`, and while other processes may still write. `undone` is
+        called there, before any later job's work, when the job's work was rolled back or not done.
         """
         if self._closed:
             raise StoreClosed(f"{self.path}: the recorder is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Job(work, loop, future, undone, fault))
+        self._queue.put(_Job(work, loop, future, undone, fault, prepare))
         if self._stopped:
             self._abandon([])
         return future
@@ -264,9 +268,10 @@ class Store:
         self._answer([(job, None, failure) for job in jobs])
 
     def _commit_batch(self, batch: list[_Job[Any]]) -> None:
+        ready = [(job, _prepared(job)) for job in batch]
         try:
             with self._turn:
-                outcomes, safe, bulk = self._transact(batch)
+                outcomes, safe, bulk = self._transact(ready)
         except StoreError as failure:
             self._answer(_undone(batch, failure))
             return
@@ -278,7 +283,7 @@ class Store:
                 self._settling += 1
             self._unsafe.put(outcomes)
 
-    def _transact(self, batch: list[_Job[Any]]) -> tuple[list[Outcome], bool, bool]:
+    def _transact(self, batch: list[_Prepared]) -> tuple[list[Outcome], bool, bool]:
         """Run jobs in one transaction; return how they went, whether that is on disk already, and if it is much.
 
         What adds to the audit chain is: it is journalled in the order of the chain, and never before it is safe.
@@ -287,14 +292,16 @@ class Store:
         outcomes: list[Outcome] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                outcomes.append(self._run(job, transaction, alone=len(batch) == 1))
+            for job, failed in batch:
+                outcome = failed or self._run(job, transaction, alone=len(batch) == 1)
+                outcomes.append(outcome)
             self._connection.execute("COMMIT")
             if transaction.entries:
                 self._log.sync()
         except (sqlite3.Error, StoreError) as error:
             self._rollback()
-            return _undone(batch, StoreError(f"{self.path}: cannot be written: {error}")), True, False
+            failure = StoreError(f"{self.path}: cannot be written: {error}")
+            return _undone([job for job, _failed in batch], failure), True, False
         for entry in transaction.entries:
             self._journal(entry)
         bulk = transaction.written_bytes >= BULK_BYTES
@@ -355,6 +362,16 @@ class Store:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             pass  # the commit's own error is the one that is told
+
+
+def _prepared(job: _Job[Any]) -> Outcome | None:
+    """Prepare a job; return how it went if it failed."""
+    try:
+        job.prepare()
+    except JOB_FAULTS as error:
+        job.undone()
+        return job, None, job.fault(error)
+    return None
 
 
 def _undone(jobs: list[_Job[Any]], failure: StoreError) -> list[Outcome]:
