@@ -158,7 +158,10 @@ def multiplexed(world: World, name: str = "mux") -> Iterator[tuple[str, ...]]:
         world.until(lambda: world.run(*use, "-O", "check", "web-1").returncode == 0)
         yield (*use, "web-1")
     finally:
-        holder.terminate()
+        if (
+            world.run(*use, "-O", "exit", "web-1").returncode != 0
+        ):  # a signal may be lost: OpenSSH 9.2 polls after it
+            holder.kill()
         holder.wait(timeout=10)
 
 
