@@ -54,11 +54,24 @@ def ed25519_blob(key: Ed25519PrivateKey) -> bytes:
 class RawSsh:
     """One connection; everything waits for at most PATIENCE_S."""
 
-    def __init__(self, port: int, *, source: str = "127.0.0.1") -> None:
-        """Connect and exchange versions; nothing is encrypted yet."""
-        self._sock = socket.create_connection(
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        source: str = "127.0.0.1",
+        through: socket.socket | None = None,
+        strict: bool = False,
+    ) -> None:
+        """Connect (or take a socket that is) and exchange versions; nothing is encrypted yet.
+
+        `strict` offers OpenSSH's strict key exchange (PROTOCOL, 1.9).
+        """
+        self._sock = through or socket.create_connection(
             ("127.0.0.1", port), timeout=PATIENCE_S, source_address=(source, 0)
         )
+        self._sock.settimeout(PATIENCE_S)
+        self._strict = strict
+        self.server_kexinit = b""
         self._buffer = b""
         self._encrypt: _Cipher | None = None
         self._decrypt: _Cipher | None = None
@@ -117,13 +130,17 @@ class RawSsh:
             assert payload[0] not in granted, f"the server granted something: packet {payload[0]}"
         return True
 
+    def cut_off(self) -> bool:
+        """Say whether the server ends the connection, with whatever it says before that, in clear or not."""
+        return self._read(1 << 30) is None
+
     # Getting as far as login
 
     def exchange_keys(self) -> None:
         """Do one key exchange; packets are encrypted from then on."""
         ours = self.kexinit()
         self.send(ours)
-        theirs = self.expect(KEXINIT)
+        theirs = self.server_kexinit = self.expect(KEXINIT)
         secret = X25519PrivateKey.generate()
         public = secret.public_key().public_bytes_raw()
         self.send(bytes([KEX_ECDH_INIT]) + string(public))
@@ -145,7 +162,7 @@ class RawSsh:
 
     def kexinit(self) -> bytes:
         lists = (
-            "curve25519-sha256",
+            "curve25519-sha256" + ",kex-strict-c-v00@openssh.com" * self._strict,
             "ssh-ed25519-cert-v01@openssh.com,ssh-ed25519",
             *("aes128-gcm@openssh.com",) * 2,
             *("hmac-sha2-256",) * 2,

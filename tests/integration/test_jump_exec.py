@@ -68,7 +68,7 @@ def test_a_shell_without_a_terminal_is_not_an_exec(world: World) -> None:
     assert since.ended().details(Kind.VERDICT)[0]["verdict"] == "deny"
 
 
-def test_death_by_signal_is_recorded_by_its_name(world: World) -> None:
+def test_t27_death_by_signal_is_recorded_by_its_name(world: World) -> None:
     since = Since(world)
     assert world.ssh(*JUMP, target(world), "kill -9 $$").returncode == 255
     recorded = since.ended()
