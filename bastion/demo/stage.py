@@ -130,6 +130,9 @@ class Stage:
         self.port = free_port()
         self.journal = folder / "bastion.log"
         self.issuer = IssuerThread(Issuer(AUDIENCE, JOBS))
+        self.launcher: tuple[
+            str, ...
+        ] = ()  # words before the bastion's own command, such as `env NAME=VALUE`
         self._bastion: subprocess.Popen[bytes] | None = None
 
     def set(self) -> None:
@@ -161,14 +164,32 @@ class Stage:
 
     def start_bastion(self) -> None:
         """Start the bastion and wait until it listens."""
+        wait_for_port(self.port, self.launch_bastion(), self.journal)
+
+    def launch_bastion(self) -> subprocess.Popen[bytes]:
+        """Start the bastion, and do not wait for it."""
         with self.journal.open("ab") as journal:
             self._bastion = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-P", "-m", "bastion", "serve", "--config", str(self.config)],
+                [
+                    *self.launcher,
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "bastion",
+                    "serve",
+                    "--config",
+                    str(self.config),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=journal,
                 stderr=journal,
             )
-        wait_for_port(self.port, self._bastion, self.journal)
+        return self._bastion
+
+    @property
+    def program(self) -> subprocess.Popen[bytes] | None:
+        """The bastion's process, None when it was stopped."""
+        return self._bastion
 
     def signal(self, number: int) -> None:
         """Send the bastion a signal."""
@@ -186,7 +207,7 @@ class Stage:
         if self._bastion is None:
             return None
         self._bastion.send_signal(number)
-        status = self._bastion.wait(timeout=30)
+        status = self._bastion.wait(timeout=300)
         self._bastion = None
         return status
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bastion.demo.stage import JOBS, Stage
+from tests.patience import looks
 
 RENEW_S = 240
 Finished = subprocess.CompletedProcess[bytes]
@@ -138,12 +139,10 @@ class World:
 
     def until(self, look: Callable[[], Any], seconds: float = 20) -> Any:
         """Return the first true answer of `look`; fail when none comes."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        for _ in looks(seconds, 0.05):
             found = look()
             if found:
                 return found
-            time.sleep(0.05)
         journal = self.stage.journal.read_text(errors="replace")[-3000:]
         raise AssertionError(f"it did not come to pass in {seconds} s; the journal ends with:\n{journal}")
 
