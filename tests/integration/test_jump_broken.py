@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import time
 
 from recorder.events import Kind
 from tests.integration.conftest import World
@@ -82,3 +84,17 @@ def test_after_a_target_has_vanished_the_same_connection_reaches_it_again(world:
         assert job.wait(timeout=20) == 255
         job.communicate()
         assert world.run(*ssh, "echo back").stdout == b"back\n"
+
+
+def test_a_client_that_vanishes_at_any_moment_leaves_no_session_open(world: World) -> None:
+    dice = random.Random(3)
+    before = {row["id"] for row in world.sessions()}
+    for _ in range(15):
+        client = world.start("ssh", "-F", "ssh_config", "-J", "bastion", f"{world.login}@web-1", "sleep 60")
+        time.sleep(dice.uniform(0, 0.35))
+        client.kill()
+        client.communicate()
+    world.until(lambda: not [row for row in world.sessions("--state", "active") if row["id"] not in before])
+    mine = [row for row in world.sessions() if row["id"] not in before]
+    assert mine, "no client came as far as a session"
+    assert {row["sealed"] for row in mine} == {True}
