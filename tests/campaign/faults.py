@@ -29,6 +29,7 @@ FAULTS: Mapping[str, Fault] = {
         peers.client_stopped,
         peers.client_half_open,
         processes.worker_killed,
+        processes.worker_stopped,
     )
 }
 
