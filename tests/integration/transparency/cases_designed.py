@@ -152,7 +152,7 @@ def host_key(plain: Way, bastion: Way) -> None:
     why="it comes before the bastion has let anybody in; the target sends it to the bastion",
 )
 def banner(plain: Way, bastion: Way) -> None:
-    assert plain.ssh("permissive", "true").stderr != b""
+    assert plain.ssh("permissive", "true").stderr == b"Authorized use only\n"
     assert bastion.ssh("permissive", "true").stderr == b""
 
 

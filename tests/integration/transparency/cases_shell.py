@@ -55,7 +55,7 @@ def editor(way: Way) -> None:
     ask("cd {there}; uname -s; umask 027; export ANSWER=42")
     ask(
         "cat >server.sh <<'END'\n"
-        'while read -r x; do echo "$ANSWER: $x"; done <asked >answered\necho stopped >>answered\nEND'
+        '{ while read -r x; do echo "$ANSWER: $x"; done; echo stopped; } <asked >answered\nEND'
     )
     ask("mkfifo asked answered; nohup setsid bash server.sh </dev/null >log 2>&1 & disown; echo started")
     ask('exec 4>asked 5<answered; echo hello >&4; read -u 5 answer; echo "$answer"')

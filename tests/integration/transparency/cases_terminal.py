@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 from tests.integration.jump_terminal import Terminal
 from tests.integration.transparency.clients import OPENSSH
@@ -66,21 +67,19 @@ def forced(way: Way) -> None:
 
 @case(GROUP, OPENSSH, "a resized window: SIGWINCH and the new size")
 def resize(way: Way) -> None:
-    with terminal(way, "-tt", "target", f"stty -echo; {SHELL}", rows=30, cols=101) as window:
-        window.until("ready> ")
-        window.type(f"trap 'stty size >>{way.there}/sizes' WINCH; echo tra''pped\n")
-        window.until("trapped")
-        for rows, cols in ((40, 120), (25, 66), (300, 500)):
-            window.resize(rows, cols)
-            window.type(f"until stty size | grep '^{rows} {cols}$'; do sleep 0.02; done\n")
-            window.until(f"{rows} {cols}\r\n")
-            window.type(
-                f"until grep -q '^{rows} {cols}$' {way.there}/sizes; do sleep 0.02; done; echo do''ne\n"
-            )
-            window.until("done")
-        window.type("exit 3\n")
+    command = (
+        f"trap 'stty size >>{way.there}/sizes' WINCH; stty size; until read -t 0.1 x; do :; done; exit 3"
+    )
+    wanted = ["40 120", "25 66", "300 500"]
+    with terminal(way, "-tt", "target", f"bash -c {quoted(command)}", rows=30, cols=101) as window:
+        window.until("30 101")
+        for number, size in enumerate(wanted, 1):
+            rows, cols = size.split()
+            window.resize(int(rows), int(cols))
+            way.world.until(lambda number=number: lines(way.there / "sizes")[number - 1 :])
+        window.type("enough\n")
         assert window.status() == 3
-    assert (way.there / "sizes").read_bytes() == b"40 120\n25 66\n300 500\n"
+    assert lines(way.there / "sizes") == wanted
 
 
 @case(GROUP, OPENSSH, "keys: Ctrl-C, Ctrl-\\, Ctrl-Z, Ctrl-U, Ctrl-S and Ctrl-Q, Ctrl-D")
@@ -140,6 +139,11 @@ def killed(way: Way) -> None:
             way.saw(number.name, job.wait(timeout=20))
         for it in ("read", "write"):
             way.world.until((way.there / f"{number.name}.{it}").exists)
+
+
+def lines(path: Path) -> list[str]:
+    """Return the lines of a file that may not be there yet."""
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def quoted(text: str) -> str:

@@ -15,9 +15,10 @@ from tests.integration.transparency.way import Way
 
 # A name that the bastion knows as a target, and a plain jump host as an address: ssh shows it to the user.
 TARGET, JUMP = "localhost", "bastion.example.com"
-OTHERS = {
+TARGETS = {
+    "target": "",
     "rekeying": "RekeyLimit 1M",
-    "permissive": "AcceptEnv *\nX11Forwarding yes\nBanner /etc/debian_version\n",
+    "permissive": "AcceptEnv *\nX11Forwarding yes\nBanner {home}/banner",
 }
 
 _POLICY = """\
@@ -108,18 +109,23 @@ class Ways:
         self._world = world
         authority = (world.folder / "keys" / "user-ca.pub").read_text().strip()
         jump = SshHost(world.folder / "jump", user_ca=authority, extra="AllowTcpForwarding yes")
-        others = {
-            name: SshHost(world.folder / name, user_ca=authority, extra=it) for name, it in OTHERS.items()
+        home = world.folder / "home"  # whoever runs the tests may have anything in their .bashrc
+        home.mkdir()
+        (home / "banner").write_text("Authorized use only\n")
+        self._targets = {
+            name: SshHost(
+                world.folder / name, user_ca=authority, extra=f"SetEnv HOME={home}\n{extra.format(home=home)}"
+            )
+            for name, extra in TARGETS.items()
         }
-        self._hosts = [jump, *others.values()]
+        self._hosts = [jump, *self._targets.values()]
         for host in self._hosts:
             host.start()
-        self._targets = {"target": world.stage.host, **others}
         self._open_targets()
         shared: dict[str, Any] = {
             "world": world,
             "login": world.login,
-            "target": (TARGET, world.stage.host.port),
+            "target": (TARGET, self._targets["target"].port),
         }
         # Folders of one length: the columns of a listing do not move when the folder's name is replaced.
         self.plain = PlainWay(jump, folder=world.folder / "way-1", **shared)
