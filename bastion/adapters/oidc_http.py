@@ -218,7 +218,7 @@ def _host(url: str) -> tuple[str, str]:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ValueError(f"{shown(url)} is not a URL: {shown(str(error))}") from None
-    if not host or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+    if not host or "%" in host or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ValueError(f"{shown(url)} is not an absolute URL of printable ASCII")
     if parts.username is not None or parts.password is not None or "#" in url:
         raise ValueError(f"the URL {shown(url)} must have no user name and no fragment")

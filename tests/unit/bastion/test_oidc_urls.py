@@ -40,6 +40,8 @@ def test_issuer_urls_are_https_or_loopback(url):
         "https://issuer acme.example",
         "https://issuer.acme.example:port",
         "https://iss\u0443er.example",
+        "https://127%2E0.0.1",
+        "https://[fe80::1%25eth0]",
         "",
     ],
 )
