@@ -318,8 +318,8 @@ class Document(Table):
     recorder: RecorderTable = Field(default=_written({}), description="How sessions are recorded.")
     limits: LimitsTable = Field(
         default=_written({}),
-        description="What clients and targets may make of the bastion. A source is an address, or an IPv6 network of "
-        "64 bits. A reload changes these for connections made after it.",
+        description="What peers may make of the bastion; a source is an address, or an IPv6 /64. "
+        "A reload counts for new connections.",
     )
     issuer: list[IssuerTable] = Field(default=[], description="The OIDC issuers whose tokens are taken.")
     person: list[PersonTable] = Field(default=[], description="Humans, each under all their names.")
