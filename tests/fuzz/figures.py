@@ -1,7 +1,7 @@
 """Keep the figures of fuzzing, and show them in docs/security.md beside what was found and mended.
 
-In      tests/fuzz/figures.json; status files of runs (as arguments, or from scripts/fuzz --write); the vectors of
-        tests/vectors/fuzz/; the page with its two markers
+In      tests/fuzz/figures.json; the figures of runs (from scripts/fuzz --write, or in files that --json wrote); the
+        vectors of tests/vectors/fuzz/; the page with its two markers
 Out     the same page with its table as it should be
 Errors  ValueError if a marker is missing
 """
@@ -71,4 +71,5 @@ def refreshed(page: str) -> str:
 
 
 if __name__ == "__main__":
-    take(json.loads(Path(file).read_text("utf-8")) for file in sys.argv[1:])
+    files = [json.loads(Path(file).read_text("utf-8")) for file in sys.argv[1:]]
+    take(status for found in files for status in (found if isinstance(found, list) else [found]))
