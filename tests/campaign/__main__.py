@@ -21,6 +21,7 @@ from tests.campaign.ledger import Balance
 from tests.campaign.scene import Scene
 
 KILLS = 300
+_told: list[str] = []  # what went wrong, as soon as it is known
 
 
 def main() -> int:
@@ -81,6 +82,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _tell(done: int, of: int, balance: Balance) -> None:
+    while len(_told) < len(balance.wrong):
+        _told.append(balance.wrong[len(_told)])
+        _say(_told[-1])
     end = "\r" if sys.stderr.isatty() and done < of else "\n"
     if end == "\n" and done % 10 and done < of:
         return

@@ -39,7 +39,8 @@ def kills(scene: Scene, count: int, progress: Progress = lambda _done, _balance:
         recover(scene)
         balance = settled(scene, traffic, ledger)
         total.add(balance)
-        shutil.rmtree(traffic.folder)
+        if not balance.wrong:
+            shutil.rmtree(traffic.folder)
         progress(number + 1, total)
         if (number + 1) % ROUNDS_EACH == 0:
             set_aside(scene, total)

@@ -46,7 +46,7 @@ def test_l2_t43_a_fault_in_mid_traffic_has_its_declared_end_and_no_other(scene: 
 
 def test_a_byte_at_either_end_that_is_not_on_record_is_found(scene: Scene) -> None:
     traffic = Traffic(scene, "found-out")
-    works = [traffic.start(kind) for kind in ("echo", "terminal", "get", "put")]
+    works = [traffic.start(kind) for kind in ("echo", "feed", "get", "put")]
     traffic.settle()
     for work in works:
         if work.pump is not None:
