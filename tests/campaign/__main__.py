@@ -10,6 +10,7 @@ import argparse
 import random
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,7 @@ _told: list[str] = []  # what went wrong, as soon as it is known
 def main() -> int:
     """Return the exit status."""
     wanted = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("campaign: told to stop"))
     seed = wanted.seed if wanted.seed is not None else secrets.randbelow(2**32)
     folder = Path(tempfile.mkdtemp(prefix="campaign-"))
     _say(f"seed {seed}; everything lies in {folder}")
