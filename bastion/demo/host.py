@@ -1,6 +1,8 @@
 """Run OpenSSH's sshd as a target, without touching the system's own: its files in a folder, on a loopback port.
 
 It trusts the bastion's user CA and nothing else. As root it can log in any user; otherwise only the one who runs it.
+Whoever logs in has an empty home: what its owner's startup files do (and bash reads them for every command over SSH)
+is not the host's.
 
 Errors  OperatorError when sshd is not installed or does not start
 """
@@ -45,7 +47,8 @@ class SshHost:
         self.login = getpass.getuser()
         self.log = folder / "sshd.log"
         self._sshd = program("sshd", "openssh-server")
-        folder.mkdir(parents=True, exist_ok=True)
+        home = folder / "home"
+        home.mkdir(parents=True, exist_ok=True)
         key = folder / "host_key"
         if not key.exists():
             keygen = program("ssh-keygen", "openssh-client")
@@ -66,6 +69,7 @@ UsePAM no
 StrictModes no
 PidFile none
 LogLevel VERBOSE
+SetEnv HOME={home}
 AcceptEnv LANG LC_* BASTION_*
 Subsystem sftp internal-sftp
 MaxStartups 200

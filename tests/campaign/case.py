@@ -147,7 +147,10 @@ def said(work: Work) -> str:
 
 def as_root(*words: str) -> str:
     """Run a command as root; raise when it fails, with what it said."""
-    done = subprocess.run([*AS_ROOT, *words], capture_output=True, text=True)
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    done = subprocess.run(
+        [*AS_ROOT, *words], capture_output=True, text=True, env={**os.environ, "PATH": path}
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)} failed, which this fault needs: {done.stderr.strip()}")
     return done.stdout.strip()
