@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import bulk, connect, cost, echo, loop, soak, stalled
+from tests.bench import bulk, connect, cost, echo, loop, soak, stalled, workers
 from tests.bench.run import Run
 from tests.bench.table import Row
 
@@ -13,6 +13,7 @@ LINES: Mapping[str, Callable[[Run], list[Row]]] = {
     "bulk": bulk.measure,
     "stalled": stalled.measure,
     "echo": echo.measure,
+    "workers": workers.measure,
     "cost": cost.measure,
     "loop": loop.measure,
     "soak": soak.measure,

@@ -14,6 +14,7 @@ class Scale:
     connect_pairs: int
     bulk_bytes: int
     bulk_pairs: int
+    workers_pairs: int
     scp_pairs: int
     stall_bytes: int
     stall_s: float
@@ -31,6 +32,7 @@ FULL = Scale(
     connect_pairs=41,
     bulk_bytes=256 * MIB,
     bulk_pairs=7,
+    workers_pairs=5,
     scp_pairs=3,
     stall_bytes=1024 * MIB,
     stall_s=60.0,
@@ -48,6 +50,7 @@ QUICK = Scale(
     connect_pairs=3,
     bulk_bytes=16 * MIB,
     bulk_pairs=2,
+    workers_pairs=1,
     scp_pairs=1,
     stall_bytes=64 * MIB,
     stall_s=3.0,
