@@ -13,7 +13,7 @@ def measure(run: Run) -> list[Row]:
     pairs = run.scale.connect_pairs
     with run.ground() as ground:
         run.say(f"connect: {pairs} pairs")
-        found = alternate(ground.sides, pairs, lambda side: seconds(side.ssh(TARGET, "true"), patience_s=60))
+        found = alternate(ground.sides, pairs, lambda side: seconds(side.ssh(TARGET, "true")))
     ours, theirs = found["bastion"], found["jump"]
     return [
         Row(

@@ -71,7 +71,7 @@ def _connect_beside(run: Run, ground: Ground) -> Row:
     count, pairs = run.scale.held_sessions, run.scale.held_connects
 
     def connect() -> dict[str, list[float]]:
-        return alternate(ground.sides, pairs, lambda side: seconds(side.ssh(TARGET, "true"), patience_s=60))
+        return alternate(ground.sides, pairs, lambda side: seconds(side.ssh(TARGET, "true")))
 
     run.say(f"cost: connect, {pairs} pairs, before")
     before = connect()

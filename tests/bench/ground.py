@@ -9,6 +9,7 @@ Errors  BenchFault, OperatorError
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -146,10 +147,16 @@ class Ground:
         self.close()
 
     def close(self) -> None:
-        """End everything."""
-        self._stage.strike()
-        if self._jump is not None:
-            self._jump.stop()
+        """End everything; raise BenchFault when the bastion does not end by itself (then it is killed)."""
+        try:
+            self._stage.strike()
+        except subprocess.TimeoutExpired:
+            self._stage.stop_bastion(signal.SIGKILL)
+            self._stage.strike()
+            raise BenchFault("the bastion did not stop when it was told to") from None
+        finally:
+            if self._jump is not None:
+                self._jump.stop()
 
     @property
     def sides(self) -> tuple[Side, Side]:
