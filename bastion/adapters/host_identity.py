@@ -15,7 +15,7 @@ from typing import Any
 import asyncssh
 
 from bastion import certificate
-from bastion.adapters.ciphers import KEY_EXCHANGES, offered_ciphers
+from bastion.adapters.ciphers import KEY_EXCHANGES, MACS, offered_ciphers
 from bastion.adapters.ssh_options import server_options
 from bastion.keyring import Keyring, private_pem
 
@@ -48,6 +48,7 @@ class HostIdentity:
             server_version=VERSION,
             kex_algs=KEY_EXCHANGES,
             encryption_algs=offered_ciphers(),
+            mac_algs=MACS,
             login_timeout=0,  # the limits of each connection say how long it may take
         )
         if len(self._made) >= MAXIMUM_NAMES:

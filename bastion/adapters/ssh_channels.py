@@ -147,7 +147,7 @@ class BotChannel(asyncssh.SSHServerSession[bytes]):
         if self._channel is None:
             return
         if exited.signal is not None:
-            self._channel.exit_with_signal(exited.signal, exited.core, exited.message)
+            self._channel.exit_with_signal(exited.signal, exited.core, exited.message, "")
         elif exited.status is not None:
             self._channel.exit(exited.status)
         else:

@@ -21,8 +21,8 @@ ServerConnection._protocol_factory
     object of its own. Wanted: a factory as an argument of the connection.
     Test: test_each_connection_has_the_server_object_of_its_own_factory
 DataPackets.send_packet
-    an IGNORE packet goes before each encrypted one, against an attack on CBC ciphers (RFC 4251 section 9.3.1); only
-    AEAD ciphers are offered here. Wanted: as OpenSSH.
+    an IGNORE packet goes before each encrypted one, against an attack on CBC ciphers (RFC 4251 section 9.3.1); no
+    CBC cipher is offered here. Wanted: as OpenSSH.
     Test: test_no_ignore_packet_goes_before_each_packet
 DataPackets.send_data, _recv_pkthdr
     asyncssh copies each packet of data about ten times on its way through, which costs several times what AES-GCM
@@ -40,6 +40,14 @@ ServerConnection.create_tcp_channel
 ClientConnection.open_channel, connect
     `asyncssh.connect` and `create_session` make connections and channels of their own classes only. Wanted: factories.
     Test: test_a_connection_of_ours_to_a_target_opens_channels_of_ours
+Agreement._send_kexinit
+    asyncssh offers the same ciphers to every client, and OpenSSH's would choose one that is slow here. Wanted: a
+    callback that knows the client's version.
+    Test: test_t17_only_clients_other_than_openssh_are_offered_ctr
+Agreement._process_kexinit
+    asyncssh takes a client's guess at the key exchange for right when the server's first choice differs, against RFC
+    4253 section 7, so that Dropbear's clients cannot connect. Wanted: as OpenSSH.
+    Test: test_a_wrong_guess_at_the_key_exchange_is_passed_over
 ServerConnection.peer
     inside a jump the peer address is empty. Wanted: an option for it.
     Test: test_the_peer_is_the_clients_socket_and_inside_a_jump_the_outer_ones

@@ -17,6 +17,7 @@ from asyncssh.channel import SSHServerChannel, SSHTCPChannel
 from asyncssh.connection import SSHServerConnection, SSHServerConnectionOptions
 from asyncssh.packet import String
 
+from bastion.adapters.asyncssh_hooks.agreement import Agreement
 from bastion.adapters.asyncssh_hooks.bounds import Bounds
 from bastion.adapters.asyncssh_hooks.channel import ServerChannel
 from bastion.adapters.asyncssh_hooks.channel_bounds import ChannelBounds
@@ -35,7 +36,7 @@ class JumpChannel(ChannelBounds, DataChannel, SSHTCPChannel[bytes]):
     _packet_handlers = dict(SSHTCPChannel._packet_handlers) | ChannelBounds.BOUNDED_HANDLERS
 
 
-class ServerConnection(Bounds, DataPackets, SSHServerConnection):
+class ServerConnection(Agreement, Bounds, DataPackets, SSHServerConnection):
     """A server connection on a socket, or on a channel of another one (`outer`)."""
 
     def __init__(
@@ -75,7 +76,9 @@ class ServerConnection(Bounds, DataPackets, SSHServerConnection):
         self.guest.closed()
 
     # asyncssh looks handlers up in the class, not by name.
-    _packet_handlers = dict(SSHServerConnection._packet_handlers) | Bounds.BOUNDED_HANDLERS
+    _packet_handlers = (
+        dict(SSHServerConnection._packet_handlers) | Bounds.BOUNDED_HANDLERS | Agreement.AGREEMENT_HANDLERS
+    )
 
     async def reload_config(self) -> None:
         """Leave the options as they are."""

@@ -14,13 +14,16 @@ import asyncssh
 from asyncssh.connection import SSHServerConnectionOptions
 
 from bastion.adapters.asyncssh_hooks import Command, ServerConnection
+from bastion.adapters.ciphers import MACS, offered_ciphers
 from bastion.adapters.ssh_options import server_options
 from bastion.limits import Limits
 
 DEFAULTS = Limits()
 CLIENT_KEY = asyncssh.generate_private_key("ssh-ed25519")
 OPTIONS: SSHServerConnectionOptions = server_options(
-    (asyncssh.generate_private_key("ssh-ed25519"), None)  # type: ignore[arg-type]
+    (asyncssh.generate_private_key("ssh-ed25519"), None),  # type: ignore[arg-type]
+    encryption_algs=offered_ciphers(),
+    mac_algs=MACS,
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,6 +49,8 @@ def test_asyncssh_is_the_minor_version_that_the_hooks_were_made_for() -> None:
         (SSHConnection._process_channel_open, ["self", "_pkttype", "_pktid", "packet"]),
         (SSHConnection._process_global_request, ["self", "_pkttype", "_pktid", "packet"]),
         (SSHConnection._send_deferred_packets, ["self"]),
+        (SSHConnection._send_kexinit, ["self"]),
+        (SSHConnection._process_kexinit, ["self", "_pkttype", "_pktid", "packet"]),
         (SSHConnection.send_packet, ["self", "pkttype", "args", "handler"]),
         (SSHConnection.send_channel_open_failure, ["self", "send_chan", "code", "reason", "lang"]),
         (SSHConnection._cleanup, ["self", "exc"]),
@@ -267,3 +270,44 @@ async def test_a_packet_cut_short_is_the_peers_fault(server: Running) -> None:
         client.send_packet(MSG_GLOBAL_REQUEST, String(b"\xff") + b"\1")
         await server.judge.lost.wait()
         assert isinstance(server.judge.why, asyncssh.ProtocolError)
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "chosen"),
+    [
+        ("OpenSSH_9.2p1", ["aes128-ctr", "aes128-gcm@openssh.com"], "aes128-gcm@openssh.com"),
+        ("paramiko_2.12.0", ["aes128-ctr", "aes128-cbc"], "aes128-ctr"),
+        ("libssh_0.10", ["aes256-gcm@openssh.com", "aes128-ctr"], "aes256-gcm@openssh.com"),
+    ],
+)
+async def test_t17_only_clients_other_than_openssh_are_offered_ctr(
+    server: Running, version: str, wanted: list[str], chosen: str
+) -> None:
+    async with asyncio.timeout(20), server.connect(client_version=version, encryption_algs=wanted) as client:
+        assert client.get_extra_info("send_cipher") == chosen
+    with pytest.raises(asyncssh.KeyExchangeFailed):
+        async with server.connect(client_version=version, encryption_algs=["aes128-cbc"]):
+            pass
+
+
+async def test_a_wrong_guess_at_the_key_exchange_is_passed_over(server: Running, tmp_path: Path) -> None:
+    """Dropbear's client guesses its own first choice, which is not ours, and sends the right packet after it."""
+    server.judge.accepts = False
+    CLIENT_KEY.write_private_key(str(tmp_path / "openssh"))
+    convert = ("dropbearconvert", "openssh", "dropbear", str(tmp_path / "openssh"), str(tmp_path / "key"))
+    login = (
+        "dbclient",
+        "-y",
+        "-y",
+        "-i",
+        str(tmp_path / "key"),
+        "-p",
+        str(server.port),
+        "bot@127.0.0.1",
+        "true",
+    )
+    for words in (convert, login):
+        run = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.PIPE)
+        _, said = await asyncio.wait_for(run.communicate(), 20)
+    assert b"No auth methods could be used" in said
+    assert server.judge.asked[0][0] == "bot"

@@ -11,6 +11,7 @@ import pytest
 from asyncssh.constants import MSG_GLOBAL_REQUEST, MSG_IGNORE, MSG_KEXINIT, MSG_REQUEST_FAILURE
 from asyncssh.packet import Boolean, SSHPacket, String, UInt32
 
+from bastion.adapters.asyncssh_hooks.bounds import Bounds
 from bastion.adapters.ssh_limits import OverLimit
 from bastion.limits import (
     BANNERS,
@@ -212,11 +213,11 @@ async def test_t20_new_keys_without_reason_end_the_connection(server: Running) -
         connection = server.judge.connection
         packet = SSHPacket(b"")
         for _ in range(REKEYS):
-            connection._process_kexinit(MSG_KEXINIT, 0, packet).close()
+            Bounds._process_kexinit(connection, MSG_KEXINIT, 0, packet).close()
         with pytest.raises(OverLimit, match="again and again"):
-            connection._process_kexinit(MSG_KEXINIT, 0, packet)
+            Bounds._process_kexinit(connection, MSG_KEXINIT, 0, packet)
         connection._taken_bytes += REKEY_BYTES
-        connection._process_kexinit(MSG_KEXINIT, 0, packet).close()  # a transfer is reason enough
+        Bounds._process_kexinit(connection, MSG_KEXINIT, 0, packet).close()  # a transfer is reason enough
         client.abort()
 
 
