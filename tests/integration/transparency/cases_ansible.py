@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.transparency.matrix import Client, case
-from tests.integration.transparency.ways import Ended, Way
+from tests.integration.transparency.way import Ended, Way
 
 GROUP = "Ansible"
 ANSIBLE = Client(name="Ansible", ask=("ansible", "--version"), version=r"core (\S+)\]")

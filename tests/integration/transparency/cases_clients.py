@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.integration.transparency.matrix import Client, case, differs
-from tests.integration.transparency.ways import Ended, Way
+from tests.integration.transparency.way import Ended, Way
 
 HERE = Path(__file__).parent
 GROUP = "Other clients"
@@ -102,8 +102,12 @@ def plink(way: Way) -> None:
     putty = Plink(way)
     statuses = [putty.run(it).status for it in ("echo out; echo err >&2; exit 7", "exit 0", "kill -9 $$")]
     assert statuses[:2] == [7, 0]
+    # One way at a time: a plink that is the other's proxy stands still when much goes both ways at once, as each
+    # waits in a write until the other reads, whatever the jump host.
     content = b"0123456789abcdef" * (MEGABYTES * 65536)
-    assert putty.run("cat", stdin=content).stdout == content
+    digest = hashlib.sha256(content).hexdigest().encode()
+    assert putty.run("sha256sum", stdin=content).stdout.split()[:1] == [digest]
+    assert putty.run(f"yes 0123456789abcde | head -c {len(content)}").stdout.count(b"\n") == MEGABYTES * 65536
 
 
 @differs(

@@ -6,7 +6,7 @@ import random
 import shutil
 
 from tests.integration.transparency.matrix import Client, case
-from tests.integration.transparency.ways import Ended, Way
+from tests.integration.transparency.way import Ended, Way
 
 GROUP = "git"
 GIT = Client(name="git", ask=("git", "--version"), version=r"version (\S+)")
@@ -72,7 +72,8 @@ def clone(way: Way) -> None:
 @case(GROUP, GIT, "shallow clone, deepened later; clone of part of the objects")
 def shallow(way: Way) -> None:
     prepare(way)
-    git(way, "-C", "there/orders.git", "config", "uploadpack.allowFilter", "true", quietly=True)
+    for allowed in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+        git(way, "-C", "there/orders.git", "config", allowed, "true", quietly=True)
     assert git(way, "clone", "-q", "--depth", "1", "ssh://target{there}/orders.git", "here/one").status == 0
     assert git(way, "-C", "here/one", "rev-list", "--count", "HEAD").stdout == b"1\n"
     assert git(way, "-C", "here/one", "fetch", "-q", "--unshallow").status == 0

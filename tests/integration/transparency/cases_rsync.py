@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from tests.integration.transparency.matrix import Client, case
-from tests.integration.transparency.ways import Ended, Way
+from tests.integration.transparency.way import Ended, Way
 
 GROUP = "rsync"
 RSYNC = Client(name="rsync", ask=("rsync", "--version"), version=r"version (\S+)")
@@ -61,7 +61,10 @@ def delta(way: Way) -> None:
             way, "-c", "--stats", "--no-whole-file", "here/large", "target:{there}/large", quietly=True
         )
         assert done.status == 0
-        way.saw("stats", re.findall(rb"(?:Literal|Matched|Total|Number)[^:]*: .*", done.stdout))
+        way.saw(
+            "stats",
+            re.findall(rb"(?:Literal|Matched|Total (?:transferred )?file|Number)[^:]*: .*", done.stdout),
+        )
         literal = int(re.findall(rb"Literal data: ([\d,]+)", done.stdout)[0].replace(b",", b""))
         way.saw("literal", literal)
     assert way.seen[1][1] == 3_000_000
