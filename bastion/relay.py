@@ -48,9 +48,10 @@ class BotEnd(Protocol):
 
 
 class TargetEnd(Protocol):
-    """The channel that the bastion has opened."""
+    """The channel that the bastion has opened; `lost` says why its connection broke, if it did."""
 
     inbox: Inbox
+    lost: str
 
     def send(self, data: bytes) -> None: ...
     async def room(self) -> None: ...

@@ -234,6 +234,8 @@ class Session:
             outcome = await relay.run()
             if outcome.exited is None and not outcome.bot_gone:
                 text = f"{self.target.name} closed the channel without saying how the command ended"
+                if relay.target.lost:
+                    text = f"the connection to {self.target.name} broke: {relay.target.lost}"
                 await self._say(relay.bot, channel, text)
                 relay.bot.close()
         except (QuotaExceeded, TransferError) as error:

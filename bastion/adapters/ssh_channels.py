@@ -25,6 +25,7 @@ from bastion.requests import Pty, Request
 
 EXIT_MESSAGE_CHARS = 1024
 NAME_BYTES = 72  # of a variable, on record; those that cross are shorter
+REASON_CHARS = 200
 _ENVIRONMENT = re.compile(rb"LANG|TERM|(?:LC|BASTION)_[A-Za-z0-9_]{1,58}")
 Handler = Callable[["BotChannel", Request], Awaitable[bool]]
 
@@ -164,6 +165,7 @@ class TargetChannel(asyncssh.SSHClientSession[bytes]):
 
     def __init__(self) -> None:
         self.inbox = Inbox()
+        self.lost = ""
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._exited: Exited | None = None
         self._room = asyncio.Event()
@@ -198,6 +200,8 @@ class TargetChannel(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         # The status can arrive before output that a full inbox still holds back: it is told last.
         self._channel = None
+        if isinstance(exc, asyncssh.DisconnectError) and not isinstance(exc, asyncssh.ConnectionLost):
+            self.lost = "".join(char if char.isprintable() else "?" for char in exc.reason[:REASON_CHARS])
         self._room.set()
         if self._exited is not None:
             self.inbox.put(self._exited)

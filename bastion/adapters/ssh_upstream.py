@@ -82,7 +82,7 @@ class SshWay:
                 )
         except (asyncssh.Error, OSError, TimeoutError) as error:
             raise Unreachable(
-                f"{self._target.name} refused the {request.kind} request: {_reason(error)}"
+                f"{self._target.name} refused the {request.kind} request: {_reason(connection.over or error)}"
             ) from error
         return made
 

@@ -64,6 +64,7 @@ class Bounds(_Connection):
 
     limits = Limits()
     maximum_channels = 0  # that the peer may open
+    over: OverLimit | None = None  # how the connection ended, if by this
     _budget = PACKETS_AT_ONCE
     _resting = False
     _unread = 0
@@ -284,6 +285,7 @@ class Bounds(_Connection):
             super().internal_error(exc_info, error_logger)
 
     def _cleanup(self, exc: Exception | None) -> None:
+        self.over = exc if isinstance(exc, OverLimit) else None
         for timer in (self._rekey_timer, self._idle_timer):
             if timer is not None:
                 timer.cancel()

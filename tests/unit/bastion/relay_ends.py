@@ -106,6 +106,7 @@ class Far:
 
     def __init__(self, committed: Committed | None = None) -> None:
         self.inbox = Inbox()
+        self.lost = ""
         self.acts: list[Any] = []
         self.got = b""
         self.taking = asyncio.Event()

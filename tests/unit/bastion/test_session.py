@@ -63,6 +63,7 @@ class Far:
 
     def __init__(self) -> None:
         self.inbox = Inbox()
+        self.lost = ""
         self.got = b""
         self.aborted = False
 
