@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ def rendered() -> str:
         hours, inputs = f"{ran['cpu_s'] / 3600:.2f}", f"{ran['executions']:,}"
         lines.append(f"| `{name}` | {target(name).feeds} | {hours} | {inputs} | {len(finds.get(name, {}))} |")
     lines += ["", "What was found and mended, each kept as a vector in `tests/vectors/fuzz/`:", ""]
-    lines += [f"- `{name}/{stem}`: {it['why']}" for name, kept in finds.items() for stem, it in kept.items()]
+    for name, kept in finds.items():
+        for stem, it in kept.items():
+            lines += textwrap.wrap(f"- `{name}/{stem}`: {it['why']}", 118, subsequent_indent="  ")
     return "\n".join(lines)
 
 
