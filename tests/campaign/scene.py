@@ -44,12 +44,22 @@ class Scene:
         self.world.rewrite_config(lambda text: f'{text}\n[limits]\nkeepalive = "{KEEPALIVE_S}s"\n')
         self.world.stage.stop_bastion()
         self.world.stage.start_bastion()
+        self._bare_shells()
         self.payload = folder / "payload"
         self.payload.write_bytes(dice.randbytes(PAYLOAD_BYTES))
         self.source = self.payload.read_bytes()
         plain = (self.world.job / "ssh_config").read_text()
         (self.world.job / "ssh_config.quiet").write_text(f"LogLevel QUIET\nSendEnv {MARK}\n{plain}")
         (self.world.job / "ssh_config.marked").write_text(f"SendEnv {MARK}\n{plain}")
+
+    def _bare_shells(self) -> None:
+        """Have the target's shells read nobody's dotfiles: whoever runs this may have anything in them."""
+        host, home = self.world.stage.host, self.folder / "home"
+        home.mkdir()
+        host.stop()
+        with (host.folder / "sshd_config").open("a") as config:
+            config.write(f"SetEnv HOME={home}\n")
+        host.start()
 
     def strike(self) -> None:
         """End everything."""
