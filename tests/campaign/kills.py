@@ -81,7 +81,8 @@ def strike(scene: Scene, traffic: Traffic) -> None:
     assert stage.program is not None
     workers = family(stage.program.pid)[1:]
     if workers and dice.random() < 0.3:
-        os.kill(dice.choice(workers), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may just have ended
+            os.kill(dice.choice(workers), signal.SIGKILL)
         time.sleep(dice.uniform(0, 0.5))
         workers = family(stage.program.pid)[1:]
     if workers and dice.random() < 0.3:

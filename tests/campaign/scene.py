@@ -19,7 +19,7 @@ from tests.patience import looks
 
 MARK = "LC_JOB"  # the target's sshd takes it, and the record keeps it: it ties a client to its channel
 PATIENCE_S = 300.0  # for what never takes so long, on a machine that may stand still for a while
-KEEPALIVE_S = 2  # so that who is silent is noticed within 8 s, and not after two minutes
+KEEPALIVE_S = 1  # so that who is silent is noticed within 4 s, and not after two minutes
 PAYLOAD_BYTES = 6 << 20
 
 _POLICY = """\

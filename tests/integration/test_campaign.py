@@ -15,7 +15,7 @@ from tests.campaign.ledger import Balance, Ledger
 from tests.campaign.scene import Scene
 from tests.campaign.traffic import Traffic
 
-KILLS = 8
+KILLS = 6
 SEED = 43
 
 
