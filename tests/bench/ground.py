@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from bastion.clock import Clock
-from bastion.demo.host import SshHost, wait_for_port
+from bastion.demo.host import SshHost
 from bastion.demo.stage import NAME, Stage
 from tests.bench.faults import BenchFault
 from tests.bench.process import Process
@@ -26,6 +26,12 @@ from tests.bench.process import Process
 TARGET = "web-1"
 DAY_S = 24 * 3600
 ROOT = Path(__file__).parents[2]
+
+SETTINGS = (
+    ('lifetime = "10m"', 'lifetime = "1d"'),
+    ('session = "1h"', 'session = "1d"'),
+    ("[policy]\n", '[recorder]\ndurability = "power"\nquota = "1TiB"\n\n[policy]\n'),
+)
 
 _CLIENT = """\
 Host jump
@@ -78,25 +84,18 @@ class Side:
 class _Stage(Stage):
     """The stage of the demo, with certificates, a quota and accesses that last for a long run."""
 
-    def __init__(self, folder: Path, *, settings: str, callbacks: Path | None) -> None:
-        super().__init__(folder)
-        self._settings = settings
+    def __init__(self, folder: Path, *, workers: int, callbacks: Path | None) -> None:
+        super().__init__(folder, workers=workers)
         self._callbacks = callbacks
 
-    def start_bastion(self) -> None:
-        """Start the bastion, watched if its callbacks are to be measured, and wait until it listens."""
+    def launch_bastion(self) -> subprocess.Popen[bytes]:
+        """Start the bastion, watched if its callbacks are to be measured."""
         text = self.config.read_text()
-        if "[recorder]" not in text:
-            for old, new in (
-                ('lifetime = "10m"', 'lifetime = "1d"'),
-                ('session = "1h"', 'session = "1d"'),
-                ("[bastion]\n", f"[bastion]\n{self._settings}"),
-                ("[policy]\n", '[recorder]\ndurability = "power"\nquota = "1TiB"\n\n[policy]\n'),
-            ):
-                text = text.replace(old, new)
-            self.config.write_text(text)
-            policy = self.folder / "policy.toml"
-            policy.write_text(policy.read_text().replace('"exec", "sftp"', '"exec", "sftp", "shell"'))
+        for old, new in SETTINGS:
+            text = text.replace(old, new)
+        self.config.write_text(text)
+        policy = self.folder / "policy.toml"
+        policy.write_text(policy.read_text().replace('"exec", "sftp"', '"exec", "sftp", "shell"'))
         program = ["-P", "-m", "bastion"]
         if self._callbacks is not None:
             program = ["-m", "tests.bench.launcher", str(self._callbacks)]
@@ -108,7 +107,7 @@ class _Stage(Stage):
                 stdout=journal,
                 stderr=journal,
             )
-        wait_for_port(self.port, self._bastion, self.journal)
+        return self._bastion
 
     @property
     def pid(self) -> int:
@@ -122,12 +121,12 @@ class Ground:
     """A target, a bastion and a plain jump host, running until the `with` ends."""
 
     def __init__(
-        self, folder: Path, *, settings: str = "", options: str = "", callbacks: Path | None = None
+        self, folder: Path, *, workers: int = 1, options: str = "", callbacks: Path | None = None
     ) -> None:
-        """Take lines for the bastion's table [bastion], ssh_config lines for both sides, a file for callbacks."""
+        """Take how many processes serve, ssh_config lines for both sides, a file for callbacks."""
         self.folder = folder
         self._options = options
-        self._stage = _Stage(folder, settings=settings, callbacks=callbacks)
+        self._stage = _Stage(folder, workers=workers, callbacks=callbacks)
         self._jump: SshHost | None = None
 
     def __enter__(self) -> Self:

@@ -36,9 +36,7 @@ class Run:
     )
 
     @contextmanager
-    def ground(
-        self, *, settings: str = "", callbacks: Path | None = None, writes: int = 0
-    ) -> Iterator[Ground]:
+    def ground(self, *, workers: int = 1, callbacks: Path | None = None, writes: int = 0) -> Iterator[Ground]:
         """Give a fresh ground, gone with all its files afterwards; `writes` bytes must fit on the disk."""
         free = shutil.disk_usage(self.folder).free
         if free < writes + SPARE_BYTES:
@@ -47,7 +45,7 @@ class Run:
         place = self.folder / f"ground-{next(_numbers)}"
         place.mkdir()
         try:
-            with Ground(place, settings=settings, options=self.options, callbacks=callbacks) as ground:
+            with Ground(place, workers=workers, options=self.options, callbacks=callbacks) as ground:
                 yield ground
         finally:
             shutil.rmtree(place, ignore_errors=True)

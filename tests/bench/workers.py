@@ -28,8 +28,8 @@ def measure(run: Run) -> list[Row]:
     cpu: dict[str, list[float]] = {"1": [], "2": []}
     writes = 2 * TRANSFERS * size * (pairs + 1)
     with (
-        run.ground(settings="workers = 1\n", writes=2 * writes) as one,
-        run.ground(settings="workers = 2\n") as two,
+        run.ground(workers=1, writes=2 * writes) as one,
+        run.ground(workers=2) as two,
     ):
         grounds = {"1": one, "2": two}
         run.say(f"workers: {TRANSFERS} times {bytes_text(size)} down at once, {pairs} rounds")
