@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from asyncio import events
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -67,12 +68,14 @@ class Stopwatch:
 
 
 def name_of(handle: Any) -> str:
-    """Return what a handle calls: a function, or a task's coroutine and what it awaits now."""
+    """Return what a handle calls, never with what values: a function, or a task's coroutine and what it awaits now."""
     callback = handle._callback
+    while isinstance(callback, partial):
+        callback = callback.func
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):
         return " > ".join(_awaited(owner.get_coro())) or owner.get_name()
-    name = getattr(callback, "__qualname__", None) or repr(callback)
+    name = getattr(callback, "__qualname__", type(callback).__qualname__)
     protocol = getattr(owner, "_protocol", None)
     return name if protocol is None else f"{name} ({type(protocol).__name__})"
 
