@@ -12,7 +12,8 @@ import logging
 import socket
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from bastion.adapters.asyncssh_hooks import ServerConnection
 from bastion.adapters.host_identity import HostIdentity
@@ -98,10 +99,15 @@ class Server:
         self._connections.add(connection)
         return connection
 
-    async def answer(self, sock: socket.socket, ticket: int, guest: Guest) -> None:
-        """Answer a connection that somebody else has accepted, to its end."""
-        connection = self.connection(guest)
-        self._tickets[ticket] = connection
+    def answer(self, sock: socket.socket, ticket: int, guest: Guest) -> Coroutine[Any, Any, None]:
+        """Return what answers a connection that somebody else has accepted, to its end.
+
+        It can be dropped from now on: whoever accepted it may do so before it has begun.
+        """
+        self._tickets[ticket] = connection = self.connection(guest)
+        return self._answer(sock, ticket, connection)
+
+    async def _answer(self, sock: socket.socket, ticket: int, connection: ServerConnection) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
             await connection.wait_closed()

@@ -13,6 +13,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from bastion.clock import Clock
 from bastion.errors import BastionError
@@ -78,7 +80,7 @@ class Worker:
             case "begin" if file is not None:
                 self._begin(handover.take(file))
             case "connection":
-                self._tasks.start(self._take(message["ticket"], file), "connection")
+                self._take(message["ticket"], file)
             case "drop" if self._server is not None:
                 self._server.drop(message["ticket"])
             case "adopt" if file is not None:
@@ -116,11 +118,17 @@ class Worker:
         self._tasks.start(self._beat(), "beat")
         self._link.send({"op": "ready"})
 
-    async def _take(self, ticket: int, file: int | None) -> None:
-        """Answer one connection to its end."""
+    def _take(self, ticket: int, file: int | None) -> None:
+        """Answer one connection; without a file there was no room for another open one."""
+        answered = None
+        if file is not None and self._server is not None:
+            answered = self._server.answer(socket.socket(fileno=file), ticket, _Guest(self._link, ticket))
+        self._tasks.start(self._answered(answered, ticket), "connection")
+
+    async def _answered(self, answered: Coroutine[Any, Any, None] | None, ticket: int) -> None:
         try:
-            if file is not None and self._server is not None:  # else there was no room for another open file
-                await self._server.answer(socket.socket(fileno=file), ticket, _Guest(self._link, ticket))
+            if answered is not None:
+                await answered
         finally:
             self._link.send({"op": "closed", "ticket": ticket})
 

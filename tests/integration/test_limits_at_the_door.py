@@ -28,10 +28,11 @@ rekey = "2s"
 """
 
 
-@pytest.fixture(scope="module")
-def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world in which little is allowed."""
+@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two workers"])
+def tight(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world in which little is allowed; with two workers it is the supervisor that counts."""
     world = World(tmp_path_factory.mktemp("tight"))
+    world.stage.workers = request.param
     world.ready()
     world.rewrite_config(lambda text: text + LIMITS)
     assert world.reload()["kind"] == "configuration.reloaded"

@@ -64,6 +64,7 @@ class Bounds(_Connection):
 
     limits = Limits()
     maximum_channels = 0  # that the peer may open
+    _due: OverLimit | None = None
     over: OverLimit | None = None  # how the connection ended, if by this
     _budget = PACKETS_AT_ONCE
     _resting = False
@@ -86,8 +87,14 @@ class Bounds(_Connection):
         self._cancel_login_timer()
         self._login_timer = self._loop.call_later(limits.handshake_s, self._login_timer_callback)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._due is not None:
+            self.drop(self._due)
+
     def drop(self, error: OverLimit) -> None:
-        """End this connection at once, and tell the peer why."""
+        """End this connection at once, or as soon as it has begun, and tell the peer why."""
+        self._due = error
         if self._transport is not None:
             self._send_disconnect(error.code, error.reason, error.lang)
             self._force_close(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from asyncssh.constants import MSG_GLOBAL_REQUEST, MSG_IGNORE, MSG_KEXINIT, MSG_REQUEST_FAILURE
 from asyncssh.packet import Boolean, SSHPacket, String, UInt32
 
+from bastion.adapters.asyncssh_hooks import ServerConnection
 from bastion.adapters.asyncssh_hooks.bounds import Bounds
 from bastion.adapters.ssh_limits import OverLimit
 from bastion.limits import (
@@ -23,7 +25,7 @@ from bastion.limits import (
     UNREAD_REPLIES,
     Limits,
 )
-from tests.unit.bastion.hooked_server import Running, asking, listening
+from tests.unit.bastion.hooked_server import OPTIONS, Running, asking, listening
 
 
 @pytest.fixture
@@ -236,3 +238,13 @@ async def test_t20_banners_without_end_end_the_connection(server: Running) -> No
         connection._banners = BANNERS
         with pytest.raises(OverLimit, match="banners"):
             connection._process_userauth_banner(0, 0, SSHPacket(String("x") + String("")))
+
+
+async def test_t19_a_connection_can_be_dropped_before_it_has_begun(server: Running) -> None:
+    connection = ServerConnection(asyncio.get_running_loop(), OPTIONS, lambda: server.judge, limits=Limits())
+    connection.drop(OverLimit("handshakes", "too many"))
+    ours, theirs = socket.socketpair()
+    with theirs:
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, ours)
+        assert limit(await lost(server)) == "handshakes"
+        assert b"too many" in theirs.recv(4096)

@@ -26,7 +26,15 @@ TESTS = {
 }
 # Overridden because another of the same entry is.
 BESIDE = {
-    *("__init__", "room", "data_received", "_cleanup", "_packet_handlers", "_process_request"),
+    *(
+        "__init__",
+        "connection_made",
+        "room",
+        "data_received",
+        "_cleanup",
+        "_packet_handlers",
+        "_process_request",
+    ),
     *("_process_shell_request", "_process_subsystem_request", "_process_env_request"),
     *("_process_x11_req_request", "_flush_recv_buf", "limits"),
 }
