@@ -130,7 +130,9 @@ class Case:
         balance.wrong += self.wrong
         balance.wrong += [f"{self.fault}: verify: {it.where}: {it.what}" for it in report.problems]
         balance.wrong += [f"{self.fault}: does not end: {it}" for it in self.traffic.hanging]
-        balance.wrong += [f"{self.fault}: left running: {it}" for it in gone(f"{self.fault}-")]
+        balance.wrong += [
+            f"{self.fault}: left running: {it}" for it in gone(f"{self.scene.tag}-{self.fault}-")
+        ]
         return Finding(fault=self.fault, ended=self._ended, untouched=self._untouched, balance=balance)
 
 

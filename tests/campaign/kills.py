@@ -125,7 +125,7 @@ def settled(scene: Scene, traffic: Traffic, ledger: Ledger) -> Balance:
     report = verify(scene.world.database, scene.keys(), live=True)
     balance.wrong += [f"{traffic.name}: verify: {it.where}: {it.what}" for it in report.problems]
     balance.wrong += [f"{traffic.name}: does not end: {it}" for it in traffic.hanging]
-    balance.wrong += [f"{traffic.name}: left running: {it}" for it in gone(f"{traffic.name}-")]
+    balance.wrong += [f"{traffic.name}: left running: {it}" for it in gone(f"{scene.tag}-{traffic.name}-")]
     return balance
 
 

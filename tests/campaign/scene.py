@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Scene:
     def __init__(self, folder: Path, dice: random.Random) -> None:
         """Set the stage and start everything; `strike` ends it."""
         self.dice = dice
+        self.tag = secrets.token_hex(4)  # begins every mark: other campaigns may run on the same machine
         self.world = World(folder)
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)

@@ -296,7 +296,7 @@ class Traffic:
     def _mark(self, kind: str) -> str:
         with self._adding:
             self._counted += 1
-            return f"{self.name}-{kind}-{self._counted}"
+            return f"{self.scene.tag}-{self.name}-{kind}-{self._counted}"
 
     def _ssh(self, kind: str, mark: str, options: tuple[str, ...], *command: str, **more: Any) -> Work:
         return self._run(kind, mark, ("ssh", "-F", self.config, *options, "web-1", *command), **more)
