@@ -55,7 +55,7 @@ class Work:
         """Say whether something has come through, or the client has ended."""
         places = [self.received, self.arrived, self.lines, *(file.arrives for file in self.files)]
         seen = any(place is not None and place.exists() and place.stat().st_size for place in places)
-        return seen or self.kind == "quiet" or self.program.poll() is not None
+        return seen or self.program.poll() is not None
 
     def ends(self, seconds: float = 60) -> bool:
         """Say whether the client ends by itself."""
@@ -214,7 +214,7 @@ class Traffic:
         return self._typed(work, mark, 0.005)
 
     def _quiet(self, mark: str, options: tuple[str, ...]) -> Work:
-        return self._ssh("quiet", mark, options, "exec cat", stdin=subprocess.PIPE)
+        return self._ssh("quiet", mark, options, f"echo {READY.decode()}; exec cat", stdin=subprocess.PIPE)
 
     def _get(self, mark: str, options: tuple[str, ...]) -> Work:
         to = self.folder / f"{mark}.download"
