@@ -16,6 +16,7 @@ Fault = Callable[[Scene], Finding]
 FAULTS: Mapping[str, Fault] = {
     fault.__name__.replace("_", "-"): fault
     for fault in (
+        peers.target_silent,
         storage.disk_full,
         storage.database_locked,
         storage.database_locked_briefly,
@@ -24,7 +25,6 @@ FAULTS: Mapping[str, Fault] = {
         steps.clock_back,
         steps.clock_forward,
         peers.target_gone,
-        peers.target_silent,
         peers.host_key_changed,
         peers.client_stopped,
         peers.client_half_open,
