@@ -4,9 +4,13 @@ SQLite at `synchronous = FULL` would do both inside COMMIT, one after the other;
 disk twice over. At NORMAL it does neither until the log is very long, and we do both: `fdatasync` of the log before
 anything that it holds is released, and passive checkpoints from a thread of their own.
 
+A file system that gives up (ext4 with `errors=remount-ro`) may do so in the middle of `fdatasync`, which then reports
+success for a transaction of its journal that never reached the disk. What changes the file system's own journal fails
+from that moment on; so a file without a name is touched after each `fdatasync`, and only then is the log safe.
+
 Out     sync(): what was committed before is on disk
 Errors  StoreError
-Source  SQLite: WAL, sections 3.1 to 3.3; fdatasync(2)
+Source  SQLite: WAL, sections 3.1 to 3.3; fdatasync(2); posix_fallocate(3); linux/fs/jbd2: jbd2_complete_transaction
 """
 
 from __future__ import annotations
@@ -14,8 +18,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import tempfile
 import threading
 from pathlib import Path
+from typing import IO
 
 from recorder.errors import StoreError
 
@@ -32,6 +38,7 @@ class WriteAheadLog:
         self.path = path
         self._durable = durable
         self._file: int | None = None
+        self._touched: IO[bytes] | None = None
         self._unfolded_bytes = 0
         self._small_commits = 0
         self._closed = False
@@ -47,7 +54,10 @@ class WriteAheadLog:
         try:
             if self._file is None:
                 self._file = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            if self._touched is None:
+                self._touched = tempfile.TemporaryFile(dir=self.path.parent, buffering=0)  # noqa: SIM115 - see close
             os.fdatasync(self._file)
+            os.posix_fallocate(self._touched.fileno(), 0, 1)
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be made safe on disk: {error.strerror}") from error
 
@@ -69,6 +79,9 @@ class WriteAheadLog:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+        if self._touched is not None:
+            self._touched.close()
+            self._touched = None
 
     def _fold(self) -> None:
         while self._written.wait() and not self._closed:

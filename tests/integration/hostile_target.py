@@ -16,7 +16,9 @@ from typing import Any
 import asyncssh
 from asyncssh.constants import (
     MSG_CHANNEL_OPEN,
+    MSG_CHANNEL_OPEN_FAILURE,
     MSG_CHANNEL_WINDOW_ADJUST,
+    MSG_DISCONNECT,
     MSG_GLOBAL_REQUEST,
     MSG_USERAUTH_BANNER,
 )
@@ -100,6 +102,7 @@ async def _misbehave(process: asyncssh.SSHServerProcess[bytes]) -> None:
             for _ in range(2):
                 conn.send_packet(MSG_CHANNEL_WINDOW_ADJUST, UInt32(channel._send_chan), UInt32(2**32 - 1))
         case "channels":
+            conn._packet_handlers = conn._packet_handlers | {MSG_CHANNEL_OPEN_FAILURE: lambda *_given: None}
             for at in range(300):
                 conn.send_packet(
                     MSG_CHANNEL_OPEN, String("session"), UInt32(at), UInt32(1 << 20), UInt32(1 << 15)
@@ -123,5 +126,11 @@ async def _misbehave(process: asyncssh.SSHServerProcess[bytes]) -> None:
                 channel.write(b"x")
             process.exit(0)
         case "disconnects":
-            conn.disconnect(asyncssh.DISC_PROTOCOL_ERROR, "go \x1b[2Jaway")
+            # Only this: asyncssh's own disconnect() closes the channels first.
+            conn.send_packet(
+                MSG_DISCONNECT,
+                UInt32(asyncssh.DISC_PROTOCOL_ERROR),
+                String("go \x1b[2Jaway"),
+                String(""),
+            )
     await asyncio.sleep(60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import threading
@@ -139,3 +140,22 @@ async def test_the_log_is_folded_when_it_is_quiet_and_when_it_is_long(
             await asyncio.sleep(0.02)
     await asyncio.to_thread(store.close)
     assert not Path(f"{path}-wal").exists()
+
+
+async def test_l1_a_file_system_that_gives_up_while_it_syncs_is_noticed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ext4 may report success for what its aborted journal never wrote; the next change of that journal fails."""
+    store = opened(path)
+    await store.commit(lambda t: chunk(t, 1, b"safe"))
+
+    def gone(_file: int, _at: int, _length: int) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", gone)
+        with pytest.raises(StoreError, match="cannot be made safe on disk: Read-only file system"):
+            await store.commit(lambda t: chunk(t, 2, b"lost"))
+    await store.commit(lambda t: chunk(t, 3, b"safe again"))
+    await asyncio.to_thread(store.close)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing is left beside it
