@@ -43,9 +43,12 @@ HOMES = {
     "msgspec": ("recorder/*",),
     "pydantic": ("bastion/config*.py", "policies/document.py"),
     "pyte": ("recorder/screen.py",),
+    "re2": ("policies/pattern.py", "policies/masking/*"),
     "sqlite3": ("recorder/*", "bastion/demo/story.py"),
     "sqlite_utils": ("recorder/store*.py",),
     "tabulate": ("bastion/cli/*",),
+    "tree_sitter": ("policies/shell/grammar.py",),
+    "tree_sitter_bash": ("policies/shell/grammar.py",),
     "ulid": ("bastion/house.py",),
     "zstandard": ("recorder/chunk.py",),
 }
