@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.pattern import GLOB_PREFIX
+from policies.pattern import GLOB_PREFIX, glob_mistake
 from policies.problem import key_path, shown
 
 _EXPECTED = "expected a string, a whole number, true, false, a list of these, or a table of nested claims"
@@ -56,6 +56,8 @@ def _mistakes(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tupl
                     yield path, f"got {shown(choice)}, {_EXPECTED}"
                 elif choice == GLOB_PREFIX:
                     yield path, f'got "{GLOB_PREFIX}", expected a glob after it such as "glob:refs/tags/*"'
+                elif isinstance(choice, str) and (wrong := glob_mistake(choice)):
+                    yield path, f"{shown(choice)} {wrong}"
 
 
 def _leaves(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -60,10 +60,12 @@ def _section(schema: Schema, location: tuple[str | int, ...]) -> Iterator[str]:
     nested = []
     for key, child in table["properties"].items():
         resolved = node_at(schema, (*inner, key))
-        if "properties" in resolved:
+        tables = "properties" in node_at(schema, (*inner, key, 0))
+        if tables or "properties" in resolved:
             nested.append(key)
+        value = "list of tables" if tables else _value(schema, resolved)
         default = "required" if key in table.get("required", ()) else _default(child)
-        yield f"| `{key}` | {_value(schema, resolved)} | {default} | {_cell(child['description'])} |"
+        yield f"| `{key}` | {value} | {default} | {_cell(child['description'])} |"
     yield ""
     for key in nested:
         yield from _section(schema, (*inner, key))

@@ -24,14 +24,18 @@ from pydantic import (
     model_validator,
 )
 
+from policies.contradiction import contradiction, misspelt_program
 from policies.engine import Policy
 from policies.errors import PolicyInvalidError
 from policies.explain import explain
-from policies.model import Access, PastQuota, Rule, VerdictKind, When
-from policies.pattern import GLOB_PREFIX
+from policies.facts import Flag
+from policies.model import Access, Match, Operation, PastQuota, Rule, Severity, VerdictKind, When
+from policies.pattern import GLOB_PREFIX, glob_mistake
 from policies.problem import Problem, parse_toml, shown
 from policies.schema import tidied
 from policies.source import Source
+
+ELLIPSIS = "..."
 
 
 def _rule_id(text: str) -> str:
@@ -45,6 +49,20 @@ def _pattern(text: str) -> str:
         raise ValueError(
             f'got {shown(text)}, expected printable text to match exactly, or "{GLOB_PREFIX}" and a glob'
         )
+    if wrong := glob_mistake(text):
+        raise ValueError(f"{shown(text)} {wrong}")
+    return text
+
+
+def _program(text: str) -> str:
+    if wrong := misspelt_program(_pattern(text)):
+        raise ValueError(wrong)
+    return text
+
+
+def _attack(text: str) -> str:
+    if not re.fullmatch(r"T[0-9]{4}(\.[0-9]{3})?", text):
+        raise ValueError(f'got {shown(text)}, expected a technique of MITRE ATT&CK such as "T1567.002"')
     return text
 
 
@@ -70,6 +88,25 @@ Label = Annotated[str, AfterValidator(_label)]
 Patterns = Annotated[list[Pattern], Field(min_length=1)]
 OneOrMore = Annotated[
     Patterns, BeforeValidator(_listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)])
+]
+
+
+Programs = Annotated[
+    list[Annotated[str, AfterValidator(_program)]],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
+]
+Flags = Annotated[
+    list[Annotated[Flag, Strict(False)]],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=Flag | Annotated[list[Flag], Field(min_length=1)]),
+]
+Operations = Annotated[
+    list[Operation],
+    Field(min_length=1),
+    BeforeValidator(
+        _listed, json_schema_input_type=Operation | Annotated[list[Operation], Field(min_length=1)]
+    ),
 ]
 
 
@@ -113,6 +150,105 @@ class WhenTable(Table):
         )
 
 
+class MatchTable(Table):
+    """What the rule speaks of in a statement: all keys of an entry must hold, one entry of the list is enough.
+
+    A rule that denies or asks approval needs one thing of the statement that matches; a rule that allows covers what it
+    matches, and all of the statement must be covered. In `reads`, `writes`, programs and words, `*` stops at `/` and
+    `:`; `**` does not. Where a list is asked for, a single string will do.
+    """
+
+    program: Programs | None = Field(
+        default=None,
+        description="Programs, by name, path or `class:NAME`. A name denies the program wherever it lies, and "
+        "allows it bare or in a folder of the system only.",
+        examples=[["rm", "class:shells"]],
+    )
+    argv: Annotated[list[OneOrMore], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Every word of a command from the program on, each a pattern or a list of alternatives; "
+        '"..." at the end lets any words follow.',
+        examples=[["/opt/release", ["deploy", "rollback"], "glob:v[0-9]*"]],
+    )
+    args_any: OneOrMore | None = Field(
+        default=None, description="Some word after the program is one of these.", examples=[["cp", "sync"]]
+    )
+    args_all: OneOrMore | None = Field(
+        default=None,
+        description="For each of these some word after the program matches.",
+        examples=[["-r", "/"]],
+    )
+    args_none: OneOrMore | None = Field(
+        default=None,
+        description="No word after the program is one of these.",
+        examples=[["--dry-run"]],
+    )
+    reads: OneOrMore | None = Field(
+        default=None, description="Files that are read.", examples=[["glob:/etc/ssl/private/**"]]
+    )
+    writes: OneOrMore | None = Field(
+        default=None, description="Files that are written, made or removed.", examples=[["glob:/etc/**"]]
+    )
+    contacts: OneOrMore | None = Field(
+        default=None,
+        description="Hosts, or buckets such as `s3://NAME`; here `*` stops at nothing.",
+        examples=[["glob:*.example.com"]],
+    )
+    defines: OneOrMore | None = Field(
+        default=None,
+        description="Names of functions, aliases and variables that are set and change what follows.",
+        examples=[["PATH", "LD_PRELOAD"]],
+    )
+    flags: Flags | None = Field(
+        default=None, description="What the statement does beside; any is enough.", examples=[["opaque"]]
+    )
+    operation: Operations | None = Field(
+        default=None, description="Operations on files over sftp, scp and the like.", examples=[["upload"]]
+    )
+    text: OneOrMore | None = Field(
+        default=None,
+        description="The whole text of the statement, in rules that do not allow; for what the facts do not say.",
+        examples=[["glob:**stratum+tcp**"]],
+    )
+
+    @model_validator(mode="after")
+    def _can_match(self) -> MatchTable:
+        if not self.model_fields_set:
+            raise ValueError('got an empty table, expected at least one key such as program = "rm"')
+        if self.argv is not None:
+            places = [at for at, words in enumerate(self.argv) if ELLIPSIS in words]
+            if places and (places != [len(self.argv) - 1] or self.argv[-1] != [ELLIPSIS] or places == [0]):
+                raise ValueError(
+                    f'argv has "{ELLIPSIS}" in a place of its own, expected it last, after a program'
+                )
+            for text in self.argv[0]:
+                if wrong := misspelt_program(text):
+                    raise ValueError(f"argv: {wrong}")
+        if wrong := contradiction(self.match()):
+            raise ValueError(f"can never match: {wrong}")
+        return self
+
+    def match(self) -> Match:
+        """Return what this table says."""
+        more = self.argv is not None and self.argv[-1] == [ELLIPSIS]
+        argv = None if self.argv is None else tuple(tuple(words) for words in self.argv)
+        return Match(
+            program=_frozen(self.program),
+            argv=argv[:-1] if argv is not None and more else argv,
+            more=more,
+            args_any=_frozen(self.args_any),
+            args_all=_frozen(self.args_all),
+            args_none=_frozen(self.args_none),
+            reads=_frozen(self.reads),
+            writes=_frozen(self.writes),
+            contacts=_frozen(self.contacts),
+            defines=_frozen(self.defines),
+            flags=None if self.flags is None else frozenset(self.flags),
+            operation=None if self.operation is None else frozenset(self.operation),
+            text=_frozen(self.text),
+        )
+
+
 class RuleTable(Table):
     """One rule. The order of rules never matters: deny wins over allow, and what no rule allows is denied."""
 
@@ -126,9 +262,24 @@ class RuleTable(Table):
     when: WhenTable = Field(
         default=WhenTable(), description="What the rule speaks of; left out, it speaks of everything."
     )
+    match: Annotated[list[MatchTable], Field(min_length=1)] | None = Field(
+        default=None,
+        description="What the rule speaks of in a statement, as entries of which one is enough; left out, it speaks "
+        "of every statement, even of one that is not understood.",
+    )
     reason: Annotated[str, AfterValidator(_one_line)] = Field(
         default="", description="Why, in one line; the bot sees it when it is denied."
     )
+    severity: Annotated[Severity, Strict(False)] | None = Field(
+        default=None, description="How bad it is that the rule matches; a record and an alert say it."
+    )
+    attack: Annotated[str, AfterValidator(_attack)] | None = Field(
+        default=None, description="The technique of MITRE ATT&CK that it speaks of.", examples=["T1567.002"]
+    )
+    warn: bool = Field(
+        default=False, description="In a rule that allows: let it run, and tell the bot the reason."
+    )
+    notify: bool = Field(default=False, description="Send what matches to the log as an alert.")
     past_quota: PastQuota = Field(
         default="end",
         description="In a rule that allows: what a session does past the recorder's quota: end, or go on "
@@ -136,21 +287,36 @@ class RuleTable(Table):
     )
 
     @model_validator(mode="after")
-    def _quota_of_allow(self) -> RuleTable:
-        if "past_quota" in self.model_fields_set and self.verdict is not VerdictKind.ALLOW:
-            raise ValueError(
-                'past_quota is set where nothing is allowed, expected it with verdict = "allow" only'
-            )
+    def _fits_verdict(self) -> RuleTable:
+        allows = self.verdict is VerdictKind.ALLOW
+        for key in ("past_quota", "warn"):
+            if key in self.model_fields_set and not allows:
+                raise ValueError(
+                    f'{key} is set where nothing is allowed, expected it with verdict = "allow" only'
+                )
+        for at, entry in enumerate(self.match or ()):
+            if allows and entry.text is not None:
+                raise ValueError(
+                    f"match[{at}].text is set in a rule that allows, expected the facts: text proves nothing"
+                )
+            if not allows and (wrong := contradiction(entry.match(), denies=True)):
+                raise ValueError(f"match[{at}] can never match: {wrong}")
         return self
 
-    def rule(self) -> Rule:
-        """Return the rule that this table says."""
+    def rule(self, place: tuple[str, str]) -> Rule:
+        """Return the rule that this table says; `place` is its file and key."""
         return Rule(
             id=self.id,
             verdict=self.verdict,
             when=self.when.when(),
+            match=None if self.match is None else tuple(entry.match() for entry in self.match),
             reason=self.reason,
+            severity=self.severity,
+            attack=self.attack,
+            warn=self.warn,
+            notify=self.notify,
             past_quota=self.past_quota,
+            place=place,
         )
 
 
@@ -173,7 +339,7 @@ def parse_policy(sources: Iterable[Source]) -> Policy:
                 message = f"{shown(table.id)} is taken by {rules[table.id][1]}, expected an id of its own"
                 problems.append(Problem(source.label, f"rule[{index}].id", message))
             else:
-                rules[table.id] = (table.rule(), place)
+                rules[table.id] = (table.rule((source.label, f"rule[{index}]")), place)
     if problems:
         raise PolicyInvalidError(problems)
     return Policy(rules=tuple(rule for rule, _ in rules.values()))

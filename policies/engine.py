@@ -1,70 +1,160 @@
-"""Decide a request by all rules at once: deny, then allow, then deny by default.
+"""Decide a request or a statement by all rules at once: deny, then approve, then allow, then deny by default.
 
-In      Request
+In      Request; Facts of a statement
 Out     Verdict, with the sorted ids of the rules that made it; the order of rules never matters
-Holds   nothing between calls
-Source  docs/security.md, laws L4 and L5
+Holds   the compiled rules, and for the last 64 kinds of request those that speak of it
+Source  docs/policies.md; docs/security.md, laws L4 and L5
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from policies.model import Request, Rule, Verdict, VerdictKind, When
-from policies.pattern import matches
+from policies.compiled import Entry
+from policies.facts import Facts
+from policies.model import Match, Request, Rule, Severity, Verdict, VerdictKind, When
+from policies.pattern import names
+from policies.scope import Scope
+
+MAX_SCOPES = 64
+NOT_YET = "it needs an approval, and approvals cannot be given yet"
+
+_WORST_FIRST = tuple(reversed(Severity))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """A set of rules; their ids are unique, and with none of them everything is denied."""
 
     rules: tuple[Rule, ...] = ()
+    _entries: dict[str, tuple[Entry, ...]] = field(init=False, compare=False, repr=False)
+    _scopes: OrderedDict[object, Scope] = field(
+        default_factory=OrderedDict, init=False, compare=False, repr=False
+    )
+    _digest: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Compile the rules; raise ValueError for a pattern that is no glob."""
+        entries = {
+            rule.id: tuple(Entry(rule, match, number) for number, match in enumerate(rule.match or ()))
+            for rule in self.rules
+        }
+        canonical = sorted((_canonical(rule) for rule in self.rules), key=lambda rule: str(rule["id"]))
+        text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
+        object.__setattr__(self, "_entries", entries)
+        object.__setattr__(self, "_digest", hashlib.sha256(text.encode()).hexdigest())
 
     def decide(self, request: Request) -> Verdict:
-        """Return the verdict on one request in a session; a request of no known access is denied (L4)."""
+        """Return whether an access may begin; a request of no known access is denied (L4).
+
+        Rules with `match` speak of statements: one that allows some lets the access begin, one that denies some does
+        not keep it from beginning. Each statement in it is then for `judge`.
+        """
         if request.access is None:
-            return _denied((), "the kind of access is not known")
-        deny, allow = self._matching(
-            request, lambda when: when.access is None or request.access in when.access
-        )
+            return self._denied((), "the kind of access is not known")
+        matching = self._matching(request, lambda when: when.access is None or request.access in when.access)
         asked = f"{request.access.value} on {request.target} as {request.login}"
-        return _verdict(deny, allow, asked)
+        return self._verdict(
+            [rule for rule in matching if rule.allows or rule.match is None],
+            f"no rule allows {asked}",
+            f"a rule speaks of {asked}",
+        )
 
     def may_open(self, request: Request) -> Verdict:
         """Return whether a session may open: some rule allows who and where, whatever the access.
 
-        A deny that speaks of some kinds of access only does not keep the session shut; it is applied to each
-        request in the session, by `decide`.
+        A deny that speaks of some kinds of access only, or of some statements, does not keep the session shut; it is
+        applied to each request in the session, by `decide`, and to each statement, by `judge`.
         """
-        deny, allow = self._matching(request, lambda when: True)
+        matching = self._matching(request, lambda when: True)
         asked = f"a session on {request.target} as {request.login}"
-        return _verdict([rule for rule in deny if rule.when.access is None], allow, asked)
+        return self._verdict(
+            [rule for rule in matching if rule.allows or (rule.match is None and rule.when.access is None)],
+            f"no rule allows {asked}",
+            f"a rule speaks of {asked}",
+        )
+
+    def judge(self, request: Request, facts: Facts) -> Verdict:
+        """Return the verdict on one statement, or one operation on files, of an access that has begun."""
+        if request.access is None:
+            return self._denied((), "the kind of access is not known")
+        return self._judged(self.scope(request), facts)
+
+    def judge_alone(self, facts: Facts) -> Verdict:
+        """Return the verdict on a statement for which every `when` is taken as met."""
+        return self._judged(self.scope(None), facts)
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the rules in canonical form: one for any order of the same rules."""
-        rules = sorted((_canonical(rule) for rule in self.rules), key=lambda rule: str(rule["id"]))
-        text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return self._digest
 
-    def _matching(
-        self, request: Request, access_fits: Callable[[When], bool]
-    ) -> tuple[list[Rule], list[Rule]]:
-        """Return the rules that deny and those that allow, of those that match."""
-        matching = [
+    def scope(self, request: Request | None) -> Scope:
+        """Return the rules that speak of such a request; all of them for None."""
+        key = _key(request)
+        scope = self._scopes.get(key)
+        if scope is None:
+            rules = self.rules
+            if request is not None:
+                rules = tuple(
+                    self._matching(request, lambda when: when.access is None or request.access in when.access)
+                )
+            scope = Scope(rules, [entry for rule in rules for entry in self._entries[rule.id]])
+            self._scopes[key] = scope
+            if len(self._scopes) > MAX_SCOPES:
+                self._scopes.popitem(last=False)
+        return scope
+
+    def _judged(self, scope: Scope, facts: Facts) -> Verdict:
+        against = scope.against(facts)
+        if against:
+            return self._verdict(against, "", "a rule speaks of this statement")
+        covered = scope.coverage(facts)
+        if covered.missing:
+            return self._denied((), f"no rule allows {covered.missing[0]}")
+        return self._verdict(
+            covered.rules, "no rule allows this statement", "rules allow all of this statement"
+        )
+
+    def _matching(self, request: Request, access_fits: Callable[[When], bool]) -> list[Rule]:
+        """Return the rules whose `when` speaks of the request."""
+        return [
             rule
             for rule in self.rules
             if access_fits(rule.when)
             and covers_who(rule.when, request.identity, request.groups)
             and covers_where(rule.when, request)
         ]
-        return (
-            [rule for rule in matching if rule.verdict is VerdictKind.DENY],
-            [rule for rule in matching if rule.verdict is VerdictKind.ALLOW],
+
+    def _verdict(self, matching: Sequence[Rule], default: str, plain: str) -> Verdict:
+        """Return the verdict of the gravest kind among the rules; `default` is the reason if there is none."""
+        for kind in (VerdictKind.DENY, VerdictKind.APPROVE, VerdictKind.ALLOW):
+            made = sorted({rule.id: rule for rule in matching if rule.verdict is kind}.values(), key=_id)
+            if made:
+                break
+        else:
+            return self._denied((), default)
+        reason = "; ".join(dict.fromkeys(rule.reason for rule in made if rule.reason)) or plain
+        past_quota = kind is VerdictKind.ALLOW and any(rule.past_quota == "digest-only" for rule in made)
+        severities = {rule.severity for rule in made}
+        return Verdict(
+            kind=kind,
+            rules=tuple(rule.id for rule in made),
+            reason=f"{reason} ({NOT_YET})" if kind is VerdictKind.APPROVE else reason,
+            record="digest-only" if past_quota else "content",
+            policy=self._digest,
+            severity=next((severity for severity in _WORST_FIRST if severity in severities), None),
+            attack=tuple(sorted({rule.attack for rule in made if rule.attack})),
+            warn=any(rule.warn for rule in made),
+            notify=any(rule.notify for rule in made),
         )
+
+    def _denied(self, rules: tuple[str, ...], reason: str) -> Verdict:
+        return Verdict(kind=VerdictKind.DENY, rules=rules, reason=reason, policy=self._digest)
 
 
 def covers_who(when: When, identity: str, groups: Iterable[str]) -> bool:
@@ -85,53 +175,47 @@ def covers_where(when: When, request: Request) -> bool:
 
 
 def _any(patterns: tuple[str, ...] | None, texts: Iterable[str]) -> bool:
-    return patterns is None or any(matches(pattern, text) for text in texts for pattern in patterns)
+    return patterns is None or any(map(names(patterns).has, texts))
 
 
-def _verdict(deny: list[Rule], allow: list[Rule], asked: str) -> Verdict:
-    if deny:
-        return _denied(_ids(deny), _reasons(deny) or f"a rule denies {asked}")
-    if not allow:
-        return _denied((), f"no rule allows {asked}")
-    past_quota = any(rule.past_quota == "digest-only" for rule in allow)
-    return Verdict(
-        kind=VerdictKind.ALLOW,
-        rules=_ids(allow),
-        reason=_reasons(allow) or f"a rule allows {asked}",
-        record="digest-only" if past_quota else "content",
-    )
+def _id(rule: Rule) -> str:
+    return rule.id
 
 
-def _denied(rules: tuple[str, ...], reason: str) -> Verdict:
-    return Verdict(kind=VerdictKind.DENY, rules=rules, reason=reason)
-
-
-def _ids(rules: list[Rule]) -> tuple[str, ...]:
-    return tuple(sorted(rule.id for rule in rules))
-
-
-def _reasons(rules: list[Rule]) -> str:
-    """Return what the rules say for themselves, in the order of their ids, each text once."""
-    ordered = sorted(rules, key=lambda rule: rule.id)
-    return "; ".join(dict.fromkeys(rule.reason for rule in ordered if rule.reason))
+def _key(request: Request | None) -> object:
+    if request is None:
+        return None
+    labels = frozenset(request.labels.items())
+    return request.identity, request.groups, request.target, labels, request.login, request.access
 
 
 def _canonical(rule: Rule) -> dict[str, Any]:
-    when = rule.when
-    fields: dict[str, Any] = {
-        "groups": when.groups,
-        "identities": when.identities,
-        "targets": when.targets,
-        "logins": when.logins,
-        "access": when.access,
-    }
-    spoken: dict[str, Any] = {key: sorted(set(value)) for key, value in fields.items() if value is not None}
-    if when.labels is not None:
-        spoken["labels"] = {key: sorted(set(patterns)) for key, patterns in when.labels.items()}
     return {
         "id": rule.id,
         "verdict": rule.verdict.value,
-        "when": spoken,
+        "when": _spoken(rule.when, ("groups", "identities", "targets", "logins", "access")),
+        "match": None if rule.match is None else sorted(map(_canonical_match, rule.match), key=json.dumps),
         "reason": rule.reason,
+        "severity": rule.severity,
+        "attack": rule.attack,
+        "warn": rule.warn,
+        "notify": rule.notify,
         "past_quota": rule.past_quota,
     }
+
+
+def _canonical_match(match: Match) -> dict[str, Any]:
+    lists = ("program", "args_any", "args_all", "args_none", "reads", "writes", "contacts", "defines", "text")
+    canonical = _spoken(match, (*lists, "flags", "operation"))
+    if match.argv is not None:
+        canonical["argv"] = [*(sorted(set(word)) for word in match.argv), *(["..."] if match.more else [])]
+    return canonical
+
+
+def _spoken(table: When | Match, fields: Iterable[str]) -> dict[str, Any]:
+    """Return the lists that are given, each in one order."""
+    given = {key: getattr(table, key) for key in fields}
+    spoken: dict[str, Any] = {key: sorted(set(value)) for key, value in given.items() if value is not None}
+    if isinstance(table, When) and table.labels is not None:
+        spoken["labels"] = {key: sorted(set(patterns)) for key, patterns in table.labels.items()}
+    return spoken

@@ -2,7 +2,7 @@
 
 In      what the application knows of a session: who, where, and the kind of access
 Out     values that engine.py compares; all frozen
-Source  docs/configuration.md
+Source  docs/configuration.md; docs/policies.md
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
+
+from policies.facts import Flag
 
 
 class Access(StrEnum):
@@ -27,7 +29,22 @@ class VerdictKind(StrEnum):
 
     ALLOW = "allow"
     DENY = "deny"
+    APPROVE = "approve"
 
+
+class Severity(StrEnum):
+    """How bad it is that a rule matches, from the least to the worst."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+Operation = Literal[
+    "upload", "download", "list", "stat", "delete", "rename", "mkdir", "rmdir", "link", "setstat"
+]
 
 PastQuota = Literal["end", "digest-only"]
 Record = Literal["content", "digest-only"]
@@ -65,30 +82,70 @@ class When:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule: the verdict it gives on what its `when` matches.
+class Match:
+    """One entry of a rule's `match`: each field lists patterns, None asks for nothing, and all must hold.
 
-    `past_quota` says what an allowed session does once it holds more than the recorder's quota of content.
+    `argv` has the alternatives of each word, and `more` says that any words may follow.
+    """
+
+    program: tuple[str, ...] | None = None
+    argv: tuple[tuple[str, ...], ...] | None = None
+    more: bool = False
+    args_any: tuple[str, ...] | None = None
+    args_all: tuple[str, ...] | None = None
+    args_none: tuple[str, ...] | None = None
+    reads: tuple[str, ...] | None = None
+    writes: tuple[str, ...] | None = None
+    contacts: tuple[str, ...] | None = None
+    defines: tuple[str, ...] | None = None
+    flags: frozenset[Flag] | None = None
+    operation: frozenset[Operation] | None = None
+    text: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: the verdict it gives on what its `when` and one entry of its `match` match.
+
+    Without `match` it speaks of every request and statement. `past_quota` says what an allowed session does once it
+    holds more than the recorder's quota of content. `place` is the file and the key that it was read from.
     """
 
     id: str
     verdict: VerdictKind
     when: When = field(default_factory=When)
+    match: tuple[Match, ...] | None = None
     reason: str = ""
+    severity: Severity | None = None
+    attack: str | None = None
+    warn: bool = False
+    notify: bool = False
     past_quota: PastQuota = "end"
+    place: tuple[str, str] = field(default=("", ""), compare=False)
+
+    @property
+    def allows(self) -> bool:
+        return self.verdict is VerdictKind.ALLOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What was decided, and the sorted ids of the rules that made it (none: no rule allows it).
 
-    `record` is "digest-only" where a rule lets the session go on past the quota by length and digest alone.
+    `record` is "digest-only" where a rule lets the session go on past the quota by length and digest alone. `policy` is
+    the digest of the policy that was asked; `severity` is the worst of the rules', `attack` names their techniques;
+    `warn` says that the bot is to be told although it is allowed, `notify` that the operator is.
     """
 
     kind: VerdictKind
     rules: tuple[str, ...]
     reason: str
     record: Record = "content"
+    policy: str = field(default="", compare=False)  # two policies may decide alike
+    severity: Severity | None = None
+    attack: tuple[str, ...] = ()
+    warn: bool = False
+    notify: bool = False
 
     @property
     def allowed(self) -> bool:

@@ -1,36 +1,147 @@
-"""Match one string against one pattern of a rule.
+"""Match strings against patterns of a rule, in time linear in the string, whatever the pattern.
 
-In      a pattern: the exact string, or `glob:` and then a glob (`*` any run of characters, `?` any one)
-Out     whether the whole text matches; code points are compared as they are, case and form included
-Holds   two positions; the time is at most the product of both lengths, whatever the pattern
+In      patterns: the exact string, or `glob:` and then a glob (glob.py)
+Out     Patterns: whether one of them matches the whole of a text, or what a word that is not literal may become
+Holds   what RE2 keeps for each expression, 8 MiB at most
+Errors  ValueError, saying what is wrong with a glob
+Source  docs/policies.md
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Protocol, cast
+
+import re2
+
+from policies.facts import Word
+from policies.glob import Characters, Glob, literal_glob, parse_glob, word_glob
+
 GLOB_PREFIX = "glob:"
+PATH_STOPS = "/:"
+NO_STOPS = ""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_WILDCARD = re.compile(r"[*?\[]")
+_PRIVATE = (
+    0x10F000 - 0xD800
+)  # patterns are printable, so none of them has a character of the last private plane
+
+
+class _Expression(Protocol):
+    def fullmatch(self, text: bytes) -> object | None: ...
+
+
+class Patterns:
+    """Alternatives of one key; `stops` are the characters that `*` does not cross.
+
+    With `folder`, a glob that ends in `/**` also matches the folder itself.
+    """
+
+    def __init__(self, texts: Sequence[str], stops: str = NO_STOPS, *, folder: bool = False) -> None:
+        """Compile the patterns; raise ValueError for what is no glob."""
+        self.texts = tuple(texts)
+        self.exact = frozenset(text for text in texts if not text.startswith(GLOB_PREFIX))
+        self.globs = tuple(
+            parse_glob(text.removeprefix(GLOB_PREFIX), stops, folder=folder)
+            for text in texts
+            if text.startswith(GLOB_PREFIX)
+        )
+        self._expression = _compiled("|".join(map(_source, self.globs))) if self.globs else None
+
+    def has(self, text: str) -> bool:
+        """Say whether a pattern matches the whole of the text."""
+        if text in self.exact:
+            return True
+        return self._expression is not None and self._expression.fullmatch(encoded(text)) is not None
+
+    def may_become(self, word: Word, *, option: bool = False) -> bool:
+        """Say whether the word is, or may be when the statement runs, a text that a pattern matches.
+
+        Without `option`, a wildcard at the start of a word is not thought to find a file called like an option (`-x`).
+        """
+        if word.literal:
+            return self.has(word.text)
+        unknown = word_glob(word)
+        wild = not option and word.form == "glob" and word.text[:1] in ("*", "?", "[")
+        return any(pattern.meets(unknown) for pattern in self._all if not (wild and _is_option(pattern)))
+
+    def surely(self, word: Word) -> bool:
+        """Say whether whatever the word is when the statement runs, a pattern matches it."""
+        if word.literal:
+            return self.has(word.text)
+        if word.form == "computed" and not word.prefix:
+            return any(glob.includes(_ANYTHING) for glob in self.globs)
+        # After a slash a colon in the name of a file parts no host from it, and `*` may stand for it.
+        unknown = word_glob(word, PATH_STOPS if "/" in _WILDCARD.split(word.text, maxsplit=1)[0] else "/")
+        return any(pattern.includes(unknown) for pattern in self.globs)
+
+    @cached_property
+    def _all(self) -> tuple[Glob, ...]:
+        return (*self.globs, *map(literal_glob, sorted(self.exact)))
+
+
+_ANYTHING = word_glob(Word("", "computed"))
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Say whether the whole of `text` matches `pattern`."""
-    if not pattern.startswith(GLOB_PREFIX):
-        return pattern == text
-    return _glob(pattern[len(GLOB_PREFIX) :], text)
+    """Say whether the whole of `text` matches a pattern whose `*` stops at nothing."""
+    return names((pattern,)).has(text)
 
 
-def _glob(glob: str, text: str) -> bool:
-    # Only the last star can need another try: what an earlier one took is settled by the next.
-    at_glob = at_text = 0
-    star, resume = -1, 0
-    while at_text < len(text):
-        if at_glob < len(glob) and glob[at_glob] == "*":
-            star, resume = at_glob, at_text
-            at_glob += 1
-        elif at_glob < len(glob) and glob[at_glob] in ("?", text[at_text]):
-            at_glob += 1
-            at_text += 1
-        elif star >= 0:
-            resume += 1
-            at_glob, at_text = star + 1, resume
-        else:
-            return False
-    return not glob[at_glob:].strip("*")
+def glob_mistake(text: str) -> str | None:
+    """Return what is wrong with a pattern if it is a glob."""
+    if not text.startswith(GLOB_PREFIX):
+        return None
+    try:
+        parse_glob(text.removeprefix(GLOB_PREFIX), PATH_STOPS)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@lru_cache(maxsize=4096)
+def names(texts: tuple[str, ...]) -> Patterns:
+    """Return the patterns of names, in which nothing divides: `*` and `**` are the same."""
+    return Patterns(texts)
+
+
+def encoded(text: str) -> bytes:
+    """Return the text in UTF-8; bytes that were none, as characters that no pattern has."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub(lambda found: chr(ord(found[0]) + _PRIVATE), text).encode()
+
+
+def _is_option(pattern: Glob) -> bool:
+    return bool(pattern.parts) and pattern.parts[0].characters == Characters(frozenset("-"))
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> _Expression:
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    options.dot_nl = True
+    return cast(_Expression, re2.compile(source, options))
+
+
+def _source(glob: Glob) -> str:
+    """Return the glob as an expression for RE2."""
+    opens = [start for start, _ in glob.optional]
+    closes = [end for _, end in glob.optional]
+    source = ""
+    for at, part in enumerate(glob.parts):
+        source += ")?" * closes.count(at) + "(?:" * opens.count(at)
+        source += _characters(part.characters) + ("*" if part.run else "")
+    return f"(?:{source}{')?' * closes.count(len(glob.parts))})"
+
+
+def _characters(characters: Characters) -> str:
+    listed = "".join(f"\\x{{{ord(character):x}}}" for character in sorted(characters.listed))
+    if not characters.all_but:
+        return f"[{listed}]"
+    return f"[^{listed}]" if listed else "."

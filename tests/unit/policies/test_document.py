@@ -56,9 +56,9 @@ def test_file_without_rules_is_sound_and_allows_nothing() -> None:
         ('verdict = "deny"', 'rule[0].id: is missing, expected a string such as "ci-deploys-to-dev"'),
         ('id = "A b"\nverdict = "deny"', 'rule[0].id: got "A b", expected lower-case letters, digits'),
         ('id = ""\nverdict = "deny"', 'rule[0].id: got "", expected lower-case letters'),
-        ('id = "r"', 'rule[0].verdict: is missing, expected "allow" or "deny"'),
-        ('id = "r"\nverdict = "approve"', 'rule[0].verdict: got "approve", expected "allow" or "deny"'),
-        ('id = "r"\nverdict = true', 'rule[0].verdict: got true, expected "allow" or "deny"'),
+        ('id = "r"', 'rule[0].verdict: is missing, expected "allow", "deny" or "approve"'),
+        ('id = "r"\nverdict = "hold"', 'rule[0].verdict: got "hold", expected "allow", "deny" or "approve"'),
+        ('id = "r"\nverdict = true', 'rule[0].verdict: got true, expected "allow", "deny" or "approve"'),
         (GOOD + "when = 5", "rule[0].when: got 5, expected a table"),
         (
             GOOD + "when = { groups = [] }",
@@ -97,7 +97,7 @@ def test_file_without_rules_is_sound_and_allows_nothing() -> None:
             GOOD + 'when = { login = ["a"] }',
             'rule[0].when.login: unknown key (did you mean "logins"?), expected access,',
         ),
-        (GOOD + 'resaon = "x"', 'rule[0].resaon: unknown key (did you mean "reason"?), expected id,'),
+        (GOOD + 'resaon = "x"', 'rule[0].resaon: unknown key (did you mean "reason"?), expected attack,'),
         (GOOD + 'reason = "a\\nb"', 'rule[0].reason: got "a\\nb", expected one line of printable text'),
         (GOOD + 'reason = "a\\u202eb"', 'rule[0].reason: got "a\\u202eb", expected one line'),
         (GOOD + 'past_quota = "keep"', 'rule[0].past_quota: got "keep", expected "end" or "digest-only"'),
@@ -157,4 +157,5 @@ def test_schema_describes_every_key_and_its_default() -> None:
             assert node["description"], name
     rule = schema["$defs"]["RuleTable"]
     assert rule["required"] == ["id", "verdict"]
-    assert all("default" in node for name, node in rule["properties"].items() if name not in rule["required"])
+    without = {name for name, node in rule["properties"].items() if "default" not in node}
+    assert without == {"id", "verdict", "match", "severity", "attack"}

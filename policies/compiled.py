@@ -1,0 +1,246 @@
+"""Hold one entry of a rule's `match` against the facts of a statement.
+
+In      Match, as model.py names it; Facts
+Out     Entry: whether it denies a statement (any one thing of it is enough), and what of it an allow covers
+Holds   compiled patterns, nothing of a statement
+Errors  ValueError from a pattern that is no glob
+Source  docs/policies.md; docs/security.md, law L4
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from policies.classes import CLASS_PREFIX, CLASSES
+from policies.facts import Command, Facts, Touch, Word
+from policies.model import Match, Rule
+from policies.pattern import NO_STOPS, PATH_STOPS, Patterns
+
+STANDARD_FOLDERS = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
+
+TouchKey = Literal["reads", "writes", "contacts"]
+TOUCH_KEYS: tuple[TouchKey, ...] = ("reads", "writes", "contacts")
+
+
+class Programs:
+    """The alternatives for a program: names, paths, globs of either, and classes."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        names: list[str] = []
+        paths: list[str] = []
+        for text in texts:
+            if text.startswith(CLASS_PREFIX):
+                names += sorted(CLASSES[text.removeprefix(CLASS_PREFIX)])
+            else:
+                (paths if "/" in text else names).append(text)
+        self._names = Patterns(names, PATH_STOPS)
+        self._paths = Patterns(paths, PATH_STOPS)
+        last = {text.rpartition("/")[2] for text in paths}
+        self.globs = bool(self._names.globs) or any(set(name) & set("*?[") for name in last)
+        self.known = self._names.exact | last
+
+    def may_be(self, word: Word) -> bool:
+        """Say whether the word names one of them, wherever it lies; of a computed word its flag tells, not this."""
+        if word.form == "computed":
+            return False
+        name = Word(word.text.rpartition("/")[2], word.form)
+        if self._names.may_become(name):
+            return True
+        if not word.literal:
+            return self._paths.may_become(word)
+        return self._paths.has(word.text) or self._paths.has(posixpath.normpath(word.text))
+
+    def surely_is(self, word: Word) -> bool:
+        """Say whether the word names one of them in its own place: bare, or in a folder of the system."""
+        if not word.literal:
+            return False
+        folder, slash, name = word.text.rpartition("/")
+        if (not slash or folder in STANDARD_FOLDERS) and self._names.has(name):
+            return True
+        return self._paths.has(word.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The words of a whole command, from the program on; `more` says that any may follow."""
+
+    program: Programs
+    words: tuple[Patterns, ...]
+    more: bool
+
+    def surely_is(self, command: Command) -> bool:
+        """Say whether the command is this, whatever the shell makes of its words."""
+        words = command.words[1:]
+        if len(words) < len(self.words) or (len(words) > len(self.words) and not self.more):
+            return False
+        return self.program.surely_is(command.program) and all(map(surely_word, self.words, words))
+
+    def may_be(self, command: Command) -> bool:
+        """Say whether the command is, or may become, this: a word that is not literal may become any number."""
+        if not self.program.may_be(command.program):
+            return False
+        places = {0}
+        for word in command.words[1:]:
+            if self.more and len(self.words) in places:
+                return True
+            reached: set[int] = set()
+            for place in places:
+                if word.form == "computed":
+                    reached.add(place)
+                if place < len(self.words) and self.words[place].may_become(word):
+                    reached.update([place + 1] if word.literal else range(place + 1, len(self.words) + 1))
+            places = reached
+        return len(self.words) in places
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One entry of a rule, compiled; `number` is its place in the rule's `match`."""
+
+    rule: Rule
+    match: Match
+    number: int
+    programs: Programs | None = field(init=False)
+    line: Line | None = field(init=False)
+    args_any: Patterns | None = field(init=False)
+    args_all: tuple[Patterns, ...] = field(init=False)
+    args_none: Patterns | None = field(init=False)
+    touches: dict[TouchKey, Patterns] = field(init=False)
+    defines: Patterns | None = field(init=False)
+    text: Patterns | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        match = self.match
+        line: Line | None = None
+        if match.argv is not None:
+            program, *words = match.argv
+            line = Line(Programs(program), tuple(Patterns(texts, PATH_STOPS) for texts in words), match.more)
+        folder = not self.rule.allows
+        fields = {
+            "programs": None if match.program is None else Programs(match.program),
+            "line": line,
+            "args_any": _patterns(match.args_any, PATH_STOPS),
+            "args_all": tuple(Patterns((text,), PATH_STOPS) for text in match.args_all or ()),
+            "args_none": _patterns(match.args_none, PATH_STOPS),
+            "touches": {
+                key: Patterns(texts, NO_STOPS if key == "contacts" else PATH_STOPS, folder=folder)
+                for key in TOUCH_KEYS
+                if (texts := getattr(match, key)) is not None
+            },
+            "defines": _patterns(match.defines, NO_STOPS),
+            "text": _patterns(match.text, NO_STOPS),
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def of_commands(self) -> bool:
+        """Say whether it asks anything of a command."""
+        match = self.match
+        return any(
+            asked is not None
+            for asked in (match.program, match.argv, match.args_any, match.args_all, match.args_none)
+        )
+
+    @property
+    def pins(self) -> bool:
+        """Say whether it says every word of a command."""
+        return self.line is not None and not self.line.more
+
+    def unmet(self, facts: Facts) -> list[str]:
+        """Return the keys that the statement does not meet: none, and the entry denies it or asks approval."""
+        match = self.match
+        wrong: list[str] = []
+        if self.of_commands and not any(self.may_be(command) for command in facts.commands):
+            wrong += self.unmet_by_commands(facts)
+        for key, patterns in self.touches.items():
+            if not any(may_touch(patterns, touch) for touch in touched(facts, key)):
+                wrong.append(key)
+        if self.defines is not None and not any(map(self.defines.has, facts.defines)):
+            wrong.append("defines")
+        if match.flags is not None and match.flags.isdisjoint(facts.flags):
+            wrong.append("flags")
+        if match.operation is not None and facts.operation not in match.operation:
+            wrong.append("operation")
+        if self.text is not None and not self.text.has(facts.statement):
+            wrong.append("text")
+        return wrong
+
+    def unmet_by_commands(self, facts: Facts) -> list[str]:
+        """Return the keys that the command which comes nearest does not meet."""
+        return min((self._unmet_by(command) for command in facts.commands), key=len, default=["program"])
+
+    def may_be(self, command: Command) -> bool:
+        """Say whether the command is one that the entry speaks of, or may be one when it runs."""
+        if self.programs is not None and not self.programs.may_be(command.program):
+            return False
+        if self.line is not None and not self.line.may_be(command):
+            return False
+        words = command.words[1:]
+        return (
+            (self.args_any is None or any(map(self.args_any.may_become, words)))
+            and all(any(map(patterns.may_become, words)) for patterns in self.args_all)
+            and (self.args_none is None or not any(map(self.args_none.surely, words)))
+        )
+
+    def _unmet_by(self, command: Command) -> list[str]:
+        words = command.words[1:]
+        met = {
+            "program": self.programs is None or self.programs.may_be(command.program),
+            "argv": self.line is None or self.line.may_be(command),
+            "args_any": self.args_any is None or any(map(self.args_any.may_become, words)),
+            "args_all": all(any(map(patterns.may_become, words)) for patterns in self.args_all),
+            "args_none": self.args_none is None or not any(map(self.args_none.surely, words)),
+        }
+        return [key for key, holds in met.items() if not holds]
+
+    def surely_is(self, command: Command) -> bool:
+        """Say whether the command is one that the entry speaks of, whatever its words become."""
+        if not self.of_commands:
+            return False
+        if self.programs is not None and not self.programs.surely_is(command.program):
+            return False
+        if self.line is not None and not self.line.surely_is(command):
+            return False
+        words = command.words[1:]
+        return (
+            (self.args_any is None or any(surely_word(self.args_any, word) for word in words))
+            and all(any(surely_word(patterns, word) for word in words) for patterns in self.args_all)
+            and (
+                self.args_none is None
+                or not any(self.args_none.may_become(word, option=True) for word in words)
+            )
+        )
+
+
+def touched(facts: Facts, key: TouchKey) -> tuple[Touch, ...]:
+    """Return the files read or written, or the hosts contacted."""
+    match key:
+        case "reads":
+            return facts.reads
+        case "writes":
+            return facts.writes
+        case "contacts":
+            return facts.contacts
+
+
+def may_touch(patterns: Patterns, touch: Touch) -> bool:
+    """Say whether a file or host is, or may be, one that the patterns match.
+
+    One of which nothing is known matches only where everything would: else any rule on a file denied `cat "$1"`.
+    """
+    if touch.value.form == "computed" and not touch.value.prefix:
+        return patterns.surely(touch.value)
+    return patterns.may_become(touch.value)
+
+
+def surely_word(patterns: Patterns, word: Word) -> bool:
+    """Say whether whatever the shell makes of a word matches; of a computed word nothing is sure."""
+    return word.form != "computed" and patterns.surely(word)
+
+
+def _patterns(texts: tuple[str, ...] | None, stops: str) -> Patterns | None:
+    return None if texts is None else Patterns(texts, stops)

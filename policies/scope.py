@@ -1,0 +1,125 @@
+"""Hold the rules that speak of one kind of request, so that those a statement may meet are found at once.
+
+In      rules whose `when` fits, and their compiled entries; Facts
+Out     the rules that deny a statement or ask approval for it; what the rules that allow cover of it
+Holds   the entries under the names of programs, the kinds of things touched, and the flags
+Source  docs/security.md, laws L4 and L5
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from policies.compiled import TOUCH_KEYS, Entry, TouchKey, may_touch, touched
+from policies.coverage import Coverage, coverage
+from policies.facts import Command, Facts, Flag, Touch
+from policies.model import Rule
+from policies.pattern import NO_STOPS, PATH_STOPS, Patterns
+
+
+class Scope:
+    """Rules that fit a request, indexed."""
+
+    def __init__(self, rules: Sequence[Rule], entries: Sequence[Entry]) -> None:
+        self.rules = tuple(rules)
+        self.entries = tuple(entries)
+        self._always = [rule for rule in rules if rule.match is None and not rule.allows]
+        self._everything = tuple(rule for rule in rules if rule.match is None and rule.allows)
+        self._allowing = tuple(rule for rule in rules if rule.allows)
+        self._against = _Index(entry for entry in entries if not entry.rule.allows)
+        self._grants = [entry for entry in entries if entry.rule.allows]
+        self._granting = _Index(entry for entry in self._grants if entry.of_commands)
+
+    def against(self, facts: Facts) -> list[Rule]:
+        """Return the rules that deny the statement or ask approval for it."""
+        found = {rule.id: rule for rule in self._always}
+        for entry in self._against.candidates(facts):
+            if entry.rule.id not in found and not entry.unmet(facts):
+                found[entry.rule.id] = entry.rule
+        return list(found.values())
+
+    def coverage(self, facts: Facts) -> Coverage:
+        """Return what the rules that allow cover of the statement."""
+        covered = coverage(self._grants, self._granting.of_command, facts)
+        if self._everything:
+            return Coverage((*self._everything, *covered.rules), ())
+        if covered.missing or covered.rules:
+            return covered
+        return Coverage(self._allowing, ())  # it does nothing at all: whoever may do something may do that
+
+
+class _Index:
+    """Entries, each under the one of its keys by which it is ruled out soonest."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._by_program: dict[str, list[Entry]] = defaultdict(list)
+        self._by_flag: dict[Flag, list[Entry]] = defaultdict(list)
+        self._named: list[Entry] = []
+        self._of_any_program: list[Entry] = []
+        self._of_operations: list[Entry] = []
+        self._of_definitions: list[Entry] = []
+        by_text: list[Entry] = []
+        by_touch: dict[TouchKey, list[Entry]] = {key: [] for key in TOUCH_KEYS}
+        for entry in entries:
+            programs = entry.line.program if entry.line is not None else entry.programs
+            if programs is not None and not programs.globs:
+                self._named.append(entry)
+                for name in programs.known:
+                    self._by_program[name].append(entry)
+            elif programs is not None:
+                self._of_any_program.append(entry)
+            elif entry.touches:
+                by_touch[next(iter(entry.touches))].append(entry)
+            elif entry.match.flags is not None:
+                for flag in entry.match.flags:
+                    self._by_flag[flag].append(entry)
+            elif entry.match.operation is not None:
+                self._of_operations.append(entry)
+            elif entry.defines is not None:
+                self._of_definitions.append(entry)
+            elif entry.of_commands:
+                self._of_any_program.append(entry)
+            else:
+                by_text.append(entry)
+        self._by_touch = {key: _Touching(key, found) for key, found in by_touch.items() if found}
+        self._by_text = by_text
+        self._texts = Patterns([text for entry in by_text for text in entry.match.text or ()])
+
+    def of_command(self, command: Command) -> Iterator[Entry]:
+        """Yield the entries that may speak of the command."""
+        match command.program.form:
+            case "literal":
+                yield from self._by_program.get(command.program.text.rpartition("/")[2], ())
+            case "glob":
+                yield from self._named
+        yield from self._of_any_program
+
+    def candidates(self, facts: Facts) -> Iterator[Entry]:
+        """Yield the entries that may speak of the statement; some may come twice."""
+        for command in facts.commands:
+            yield from self.of_command(command)
+        for key, touching in self._by_touch.items():
+            if any(touching.is_met(touch) for touch in touched(facts, key)):
+                yield from touching.entries
+        for flag in facts.flags:
+            yield from self._by_flag.get(flag, ())
+        if facts.operation is not None:
+            yield from self._of_operations
+        if facts.defines:
+            yield from self._of_definitions
+        if self._by_text and self._texts.has(facts.statement):
+            yield from self._by_text
+
+
+class _Touching:
+    """The entries on one kind of thing touched, and all their patterns as one."""
+
+    def __init__(self, key: TouchKey, entries: list[Entry]) -> None:
+        self.entries = entries
+        texts = [text for entry in entries for text in getattr(entry.match, key)]
+        self._patterns = Patterns(texts, NO_STOPS if key == "contacts" else PATH_STOPS, folder=True)
+
+    def is_met(self, touch: Touch) -> bool:
+        """Say whether one of the patterns may match what is touched."""
+        return may_touch(self._patterns, touch)
