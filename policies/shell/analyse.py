@@ -1,0 +1,93 @@
+"""Say what one shell statement would do.
+
+In      the bytes of a statement, as they would run
+Out     Facts; `unparsed` for what is too long, too deep, or not understood: never an exception
+Holds   MAX_STATEMENT_BYTES; MAX_COMMANDS of findings.py; MAX_NESTING of walk.py
+Source  docs/policies.md, Facts
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from policies.facts import Facts, Flag, Word, unparsed
+from policies.shell.findings import Findings, TooMuch
+from policies.shell.programs import KnownPrograms
+from policies.shell.walk import Walk
+
+MAX_STATEMENT_BYTES = 64 * 1024
+
+_PLAIN = re.compile(rb"[A-Za-z0-9_./-][A-Za-z0-9_./:@%+,-]*(?:[ ]+[A-Za-z0-9_./:=@%+,-]+)*[ ]*\n?")
+_RESERVED = frozenset(
+    [
+        "if",
+        "then",
+        "elif",
+        "else",
+        "fi",
+        "for",
+        "while",
+        "until",
+        "do",
+        "done",
+        "case",
+        "esac",
+        "select",
+        "function",
+        "time",
+        "coproc",
+        "in",
+    ]
+)
+_DECLARES = frozenset(["export", "declare", "typeset", "readonly", "local", "unset"])
+_SEEN = frozenset("\t\n")
+
+
+def quick(source: bytes | str) -> Facts:
+    """Return the facts by the first parser alone."""
+    data = source.encode("utf-8", "surrogateescape") if isinstance(source, str) else source
+    text = data.decode("utf-8", "surrogateescape")
+    if len(data) > MAX_STATEMENT_BYTES:
+        return unparsed(text[:200], f"longer than {MAX_STATEMENT_BYTES} bytes")
+    if b"\0" in data:
+        return unparsed(text, f"a NUL at byte {data.index(0)}")
+    findings = Findings(text)
+    walk = Walk(findings, KnownPrograms(), None, 0)
+    try:
+        if not _plain(walk, data) and not walk.script(data, "channel"):
+            return unparsed(text, "the grammar does not know it")
+    except TooMuch as error:
+        return unparsed(text, str(error))
+    except RecursionError:
+        return unparsed(text, "nested too deeply")
+    if not data.isascii() or not text.isprintable():
+        _note_hidden(findings, text)
+    return findings.facts()
+
+
+def _plain(walk: Walk, data: bytes) -> bool:
+    """Take a line of plain words, which needs no grammar; false if it is anything else."""
+    if not _PLAIN.fullmatch(data):
+        return False
+    words = [Word(word) for word in data.decode("ascii").split()]
+    first = words[0].text
+    if first in _RESERVED or first in _DECLARES or first == "." or "=" in first:
+        return False
+    walk.run(words, "channel")
+    return True
+
+
+def _note_hidden(findings: Findings, text: str) -> None:
+    """Flag characters that do not show, or turn the text around them about."""
+    for char in text:
+        if char.isascii() and (char.isprintable() or char in _SEEN):
+            continue
+        category = unicodedata.category(char)
+        if (
+            char.isascii()
+            or category in ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
+            or (category == "Zs" and char != " ")
+        ):
+            findings.flag(Flag.HIDDEN, f"U+{ord(char):04X} does not show")
+            return

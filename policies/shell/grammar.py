@@ -1,0 +1,40 @@
+"""Parse shell text into a tree.
+
+In      bytes of a statement, without NUL
+Out     the root node of its tree, or None where the grammar does not know it
+Source  tree-sitter-bash
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import tree_sitter_bash
+from tree_sitter import Language, Node, Parser
+
+__all__ = ["Node", "leaves_out", "parse"]
+
+_LANGUAGE = Language(tree_sitter_bash.language())
+_GAP = re.compile(rb"(?:[ \t\n]|\\\n)*\Z")
+_of_thread = threading.local()
+
+
+def parse(source: bytes) -> Node | None:
+    """Return the tree of a whole statement; None if any part of it is an error or had to be made up."""
+    parser: Parser | None = getattr(_of_thread, "parser", None)
+    if parser is None:
+        parser = _of_thread.parser = Parser(_LANGUAGE)
+    root = parser.parse(source).root_node
+    return None if root.has_error else root
+
+
+def leaves_out(node: Node, source: bytes) -> bool:
+    """Say whether something but space lies between the children of a node."""
+    at = node.start_byte
+    for child in node.children:
+        start = child.start_byte
+        if start > at and not _GAP.match(source, at, start):
+            return True
+        at = max(at, child.end_byte)
+    return False

@@ -1,0 +1,106 @@
+"""Split the words of a command into options and operands, as getopt_long does.
+
+In      words after the program; which options take a value
+Out     Given: options in order, each with its value; operands
+Source  POSIX.1-2017 XBD section 12.2; getopt_long(3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from policies.facts import Word
+
+
+@dataclass(slots=True)
+class Given:
+    """What a command was given; `rest` is the place of the first operand among the words, or their number."""
+
+    options: list[tuple[str, Word | None]] = field(default_factory=list)
+    operands: list[Word] = field(default_factory=list)
+    rest: int = 0
+    unsure: bool = False  # a computed word stands where an option could
+
+    def has(self, *names: str) -> bool:
+        return any(name in names for name, _value in self.options)
+
+    def values(self, *names: str) -> list[Word]:
+        """Return the values of these options, in order."""
+        return [value for name, value in self.options if name in names and value is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """Which options take a value: letters, and long names (separated by spaces)."""
+
+    short: str = ""
+    long: str = ""
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.long.split())
+
+
+NONE = Takes()
+
+
+def given(words: Sequence[Word], takes: Takes, *, stop: bool = False, single: bool = False) -> Given:
+    """Read options; `stop` at the first operand, for commands that start others; `single` dashes begin long names."""
+    found = Given(rest=len(words))
+    longs = takes.names()
+    at = 0
+    while at < len(words):
+        word = words[at]
+        text = word.text if word.form != "computed" else word.prefix
+        if not text.startswith("-") or text == "-":
+            if word.form == "computed" and not text:
+                found.unsure = True
+            found.operands.append(word)
+            found.rest = min(found.rest, at)
+            if stop:
+                return found
+        elif text == "--":
+            found.rest = min(found.rest, at + 1)
+            found.operands += words[at + 1 :]
+            return found
+        elif text.startswith("--") or (single and len(text) > 2):
+            at = _long(words, at, text.lstrip("-"), longs, found)
+        else:
+            at = _short(words, at, text, takes.short, found)
+        at += 1
+    return found
+
+
+def _long(words: Sequence[Word], at: int, text: str, longs: frozenset[str], found: Given) -> int:
+    name, equals, _value = text.partition("=")
+    full = name
+    if name not in longs:  # getopt takes what is short but unmistakable
+        near = [one for one in longs if one.startswith(name)] if len(name) > 1 else []
+        full = near[0] if len(near) == 1 else name
+    if equals:
+        found.options.append((full, tail(words[at], words[at].text.find("=") + 1)))
+    elif full in longs:
+        at += 1
+        found.options.append((full, words[at] if at < len(words) else None))
+    else:
+        found.options.append((full, None))
+    return at
+
+
+def _short(words: Sequence[Word], at: int, text: str, letters: str, found: Given) -> int:
+    for place in range(1, len(text)):
+        letter = text[place]
+        if letter in letters:
+            if place + 1 < len(text) or words[at].form == "computed":
+                found.options.append((letter, tail(words[at], place + 1)))
+                return at
+            at += 1
+            found.options.append((letter, words[at] if at < len(words) else None))
+            return at
+        found.options.append((letter, None))
+    return at
+
+
+def tail(word: Word, start: int) -> Word:
+    """Return a word without its first characters."""
+    return Word(word.text[start:], word.form, word.prefix[start:])

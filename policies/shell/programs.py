@@ -1,0 +1,263 @@
+"""Say what a command means by its words: what it starts, touches, and changes.
+
+In      one command of a Walk, and where it reads from
+Out     findings: commands that it starts, files, hosts, flags
+Source  docs/policies.md, Facts
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from policies.facts import Flag, Word
+from policies.shell.code import CODE, Code, scripts_in
+from policies.shell.definitions import defined, is_grave
+from policies.shell.findings import Found
+from policies.shell.hosts import hosts
+from policies.shell.meaning import Programs, Stdin
+from policies.shell.options import given
+from policies.shell.places import places
+from policies.shell.started import LIKE_SUDO, OTHER_SHELLS, SHELLS, shell_script
+from policies.shell.starters import starts
+from policies.shell.streams import certain_output, takes_input
+from policies.shell.walk import Walk
+
+_SWITCHES = frozenset({"shopt", "enable", "bind", "fc", "history", "suspend", "logout"})
+_PRIVILEGED = LIKE_SUDO | {
+    "newgrp",
+    "sg",
+    "nsenter",
+    "chroot",
+    "machinectl",
+    "setpriv",
+    "run0",
+    "systemd-run",
+}
+_BARE_SUDO = frozenset({"su", "sudo"})
+_CONFUSED = (
+    "CYRILLIC",
+    "GREEK",
+    "FULLWIDTH",
+    "MATHEMATICAL",
+    "CHEROKEE",
+    "ARMENIAN",
+    "LATIN SMALL LETTER DOTLESS",
+)
+
+
+class KnownPrograms(Programs):
+    """The programs that this library knows."""
+
+    def understand(self, walk: Walk, place: int, words: list[Word], stdin: Stdin) -> None:
+        """Note what follows from the words of the command at `place`."""
+        fed, self.fed = self.fed, None
+        findings = walk.findings
+        program = words[0]
+        findings.commands[place].said = certain_output(words, fed)
+        if program.form != "literal":
+            findings.flag(Flag.OPAQUE, "the program is known at run time only", place)
+            if program.form != "computed" or not program.prefix:
+                return
+        text = program.text if program.literal else program.prefix
+        if not text.isascii() or not text.isprintable():
+            _hidden(walk, place, text)
+        name = posixpath.basename(text)
+        if name in _PRIVILEGED:
+            findings.flag(Flag.PRIVILEGED, f"{name} gives other rights", place)
+        self._changes(walk, place, name, words, stdin)
+        for mode, word in places(name, words):
+            if "r" in mode:
+                findings.read(word, place)
+            if "w" in mode:
+                findings.write(word, place)
+        for word in hosts(name, words):
+            findings.contact(word, place)
+        if name in SHELLS or name in OTHER_SHELLS:
+            self._shell(walk, place, name, words, stdin, fed)
+            return
+        code = CODE.get(re.sub(r"[\d.]+\Z", "", name))
+        if code is not None:
+            self._code(walk, place, code, words, stdin, fed)
+        self._starts(walk, place, name, words, stdin, fed)
+        if stdin == "channel" and takes_input(name, words):
+            findings.flag(Flag.READS_STDIN, f"{name} takes the input that follows", place)
+
+    def said(self, commands: Sequence[Found]) -> str | None:
+        """Return what a part of a pipeline writes, if it is one command and that is certain."""
+        return commands[0].said if len(commands) == 1 else None
+
+    # What the shell itself does.
+
+    def _changes(self, walk: Walk, place: int, name: str, words: list[Word], stdin: Stdin) -> None:
+        findings = walk.findings
+        literal = [word.text for word in words[1:] if word.literal]
+        if name == "cd" or name == "pushd":
+            targets = [word for word in words[1:] if not (word.text.startswith("-") and len(word.text) > 1)]
+            target = targets[0] if targets else Word("~")
+            if not target.literal or target.text == "-" or name == "pushd":
+                findings.cwd = ""
+            else:
+                findings.cwd = posixpath.normpath(posixpath.join(findings.cwd, target.text))
+            findings.sure_of_cwd = True
+        elif name in ("alias", "unalias", "unset", "export", "declare", "typeset", "readonly", "local"):
+            for what in defined(words):
+                findings.define(what, place)
+        elif name == "trap" and len(words) > 2:
+            findings.define("trap", place)
+        elif name in _SWITCHES and not (name == "history" and not literal) and words[1:]:
+            findings.flag(Flag.SWITCHES_INPUT, f"{name} changes how the shell reads", place)
+        elif name == "set":
+            if any(re.fullmatch(r"[-+][a-zA-Z]*[HkrstmbBhpP][a-zA-Z]*", text) for text in literal) or any(
+                re.fullmatch(r"histexpand|keyword|restricted|history|vi|emacs|posix|privileged|stdin", text)
+                for text in literal
+            ):
+                findings.flag(Flag.SWITCHES_INPUT, "set changes how the shell reads", place)
+        elif name == "hash":
+            if any(text.startswith("-p") for text in literal):
+                findings.flag(Flag.SWITCHES_INPUT, "hash -p gives a program another place", place)
+        elif name in ("source", "."):
+            self._source(walk, place, words)
+        elif name in ("read", "mapfile", "readarray", "getopts", "printf", "let"):
+            for word in words[1:]:
+                if is_grave(word.text) and (name != "printf" or "-v" in literal):
+                    findings.define(word.text, place)
+        elif name == "env":
+            for word in words[1:]:
+                if "=" in word.text and is_grave(word.text.partition("=")[0]):
+                    findings.define(word.text.partition("=")[0], place)
+        elif name in LIKE_SUDO:
+            for word in words[1:]:
+                if re.match(r"[A-Za-z_]\w*=", word.text) and is_grave(word.text.partition("=")[0]):
+                    findings.define(word.text.partition("=")[0], place)
+        if name in ("nohup", "setsid", "disown", "at", "batch", "bg", "daemonize") or (
+            name == "screen" and "-dm" in " ".join(literal)
+        ):
+            findings.flag(Flag.BACKGROUND, f"{name} goes on beside what follows", place)
+
+    def _source(self, walk: Walk, place: int, words: list[Word]) -> None:
+        findings = walk.findings
+        for word in words[1:2]:
+            path = posixpath.normpath(word.text)
+            written = {touch.value.text for touch in findings.writes}
+            if not word.literal or path.startswith("/dev/") or path in written:
+                findings.flag(Flag.OPAQUE, f"what {words[0].text} runs is known at run time only", place)
+
+    # Programs that run other code.
+
+    def _shell(
+        self, walk: Walk, place: int, name: str, words: list[Word], stdin: Stdin, fed: str | None
+    ) -> None:
+        findings = walk.findings
+        _options, script, file = shell_script(words)
+        if name in OTHER_SHELLS and (script is not None or file is None):
+            findings.flag(Flag.INTERPRETER, f"{name} reads a language that is not parsed", place)
+        if script is not None:
+            if not script.literal:
+                findings.flag(Flag.OPAQUE, "the script is known at run time only", place)
+                if script.form == "computed" and not script.prefix.strip():
+                    return
+            self._nested(walk, script if script.literal else Word(script.text), place, stdin)
+        elif file is not None:
+            path = posixpath.normpath(file.text)
+            if (
+                not file.literal
+                or path.startswith("/dev/")
+                or path in {touch.value.text for touch in findings.writes}
+            ):
+                findings.flag(Flag.OPAQUE, "the script is known at run time only", place)
+            findings.read(file, place)
+        elif stdin == "channel":
+            findings.flag(Flag.READS_STDIN, f"{name} takes the input that follows", place)
+        elif fed is not None:
+            self._nested(walk, Word(fed), place, "file")
+        else:
+            findings.flag(Flag.OPAQUE, "the script that a shell reads is known at run time only", place)
+
+    def _code(
+        self, walk: Walk, place: int, code: Code, words: list[Word], stdin: Stdin, fed: str | None
+    ) -> None:
+        findings = walk.findings
+        found = given(words[1:], code.takes, stop=True, single=code.single)
+        texts = found.values(*code.inline)
+        operands = found.operands
+        if code.first and not found.has(*code.files) and operands and not texts:
+            texts = operands[:1]
+        if texts:
+            for text in texts:
+                if not code.harmless(text.text) or not text.literal:
+                    findings.flag(Flag.INTERPRETER, f"code in {code.language}", place)
+                    if text.form == "computed" and code.first:
+                        findings.flag(Flag.OPAQUE, "the code is known at run time only", place)
+                for script in scripts_in(text.text, code):
+                    self._nested(walk, Word(script), place, "file", certain=False)
+        elif found.has(*code.files) or code.first:
+            pass
+        elif not operands or operands[0].text == "-":
+            if found.has(*code.quiet):
+                return
+            findings.flag(Flag.INTERPRETER, f"{code.language} reads code from its input", place)
+            if stdin == "channel":
+                findings.flag(Flag.READS_STDIN, f"{code.language} takes the input that follows", place)
+            for script in scripts_in(fed or "", code):
+                self._nested(walk, Word(script), place, "file", certain=False)
+        elif code.scripts:
+            path = posixpath.normpath(operands[0].text)
+            if (
+                not operands[0].literal
+                or path.startswith(("/dev/fd", "/dev/stdin", "/proc/"))
+                or path in {touch.value.text for touch in findings.writes}
+            ):
+                findings.flag(Flag.OPAQUE, f"the {code.language} script is known at run time only", place)
+            findings.read(operands[0], place)
+
+    def _nested(self, walk: Walk, script: Word, place: int, stdin: Stdin, *, certain: bool = True) -> None:
+        unparsed = Flag.UNPARSED in walk.findings.flags
+        walk.nested(script.text, place, stdin)
+        if not certain and not unparsed and Flag.UNPARSED in walk.findings.flags:
+            walk.findings.flags.discard(
+                Flag.UNPARSED
+            )  # a guess at a script in code that is called `interpreter` already
+            walk.findings.why.pop(Flag.UNPARSED, None)
+            walk.findings.commands[place].flags.discard(Flag.UNPARSED)
+
+    def _starts(
+        self, walk: Walk, place: int, name: str, words: list[Word], stdin: Stdin, fed: str | None
+    ) -> None:
+        findings = walk.findings
+        started = starts(name, words)
+        for one in started or ():
+            inner: Stdin = stdin if one.stdin else "file"
+            if name == "xargs":
+                inner = "file"
+            if one.script is not None:
+                if one.script.form == "computed":
+                    findings.flag(
+                        Flag.OPAQUE, f"the script that {name} runs is known at run time only", place
+                    )
+                self._nested(walk, one.script, place, inner)
+                continue
+            self.fed = fed if inner in ("text", "pipe") else None
+            if name == "xargs" and one.words[-1].form == "computed" and len(one.words) > 1:
+                base = posixpath.basename(one.words[0].text)
+                if base in SHELLS and any(
+                    word.text.startswith("-") and "c" in word.text for word in one.words[1:]
+                ):
+                    findings.flag(Flag.OPAQUE, "xargs hands a shell what it reads", place)
+            if name == "xargs" and len(one.words) == 1:
+                continue
+            walk.starts(one.words, place, inner)
+            self.fed = None
+
+
+def _hidden(walk: Walk, place: int, text: str) -> None:
+    for char in text:
+        if not char.isascii() and (
+            not char.isprintable()
+            or unicodedata.name(char, "").startswith(_CONFUSED)
+            or unicodedata.normalize("NFKC", char).isascii()
+        ):
+            walk.findings.flag(Flag.HIDDEN, f"U+{ord(char):04X} in the name of a program", place)
+            return

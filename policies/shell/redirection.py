@@ -1,0 +1,80 @@
+"""Read redirections and here-documents.
+
+In      the nodes of redirections, and the source that they lie in
+Source  bash(1), REDIRECTION, Here Documents
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from policies.shell.grammar import Node
+
+WORDS = (
+    "word",
+    "string",
+    "raw_string",
+    "concatenation",
+    "number",
+    "simple_expansion",
+    "expansion",
+    "ansi_c_string",
+)
+
+
+def heredoc_text(redirect: Node, source: bytes) -> str | None:
+    """Return what a command reads from it; None if it is computed."""
+    body = next((child for child in redirect.children if child.type == "heredoc_body"), None)
+    if body is None:
+        return ""
+    text = source[body.start_byte : body.end_byte].decode("utf-8", "surrogateescape")
+    if any(child.type == "<<-" for child in redirect.children):
+        text = re.sub(r"(?m)^\t+", "", text)
+    if is_quoted(redirect, source):
+        return text
+    if re.search(r"[$`]", text):
+        return None
+    return text.replace("\\\n", "")
+
+
+def is_quoted(redirect: Node, source: bytes) -> bool:
+    """Say whether its delimiter is quoted: then nothing in it is expanded."""
+    start = next(child for child in redirect.children if child.type == "heredoc_start")
+    return re.search(rb"['\"\\]", source[start.start_byte : start.end_byte]) is not None
+
+
+def hides_substitution(body: Node, source: bytes) -> bool:
+    """Say whether a here-document has a substitution that the tree does not."""
+    ends = [body.start_byte, body.end_byte]
+    for child in body.children:
+        if child.child_count:
+            ends[-1:-1] = [child.start_byte, child.end_byte]
+    rest = b" ".join(source[ends[at] : ends[at + 1]] for at in range(0, len(ends), 2))
+    return re.search(rb"`|\$[({]", re.sub(rb"\\.", b"", rest, flags=re.DOTALL)) is not None
+
+
+def words_behind(redirects: Sequence[Node]) -> list[Node]:
+    """Return the words of the command that stand behind a redirection's file, or a here-document's delimiter."""
+    found: list[Node] = []
+    for at, redirect in enumerate(redirects):
+        if redirect.type == "heredoc_redirect":
+            found += [child for child in redirect.children if child.type in WORDS]
+        elif redirect.type == "file_redirect":
+            places = redirect.children_by_field_name("destination")
+            found += places[1 : len(places) - (descriptor_before(redirects, at + 1) is not None)]
+    return found
+
+
+def descriptor_before(redirects: Sequence[Node], at: int) -> Node | None:
+    """Return the file descriptor of a redirection that the tree counts as a word of the one before."""
+    if not 0 < at < len(redirects) or redirects[at - 1].type != "file_redirect":
+        return None
+    places = redirects[at - 1].children_by_field_name("destination")
+    touches = len(places) > 1 and places[-1].end_byte == redirects[at].start_byte
+    return places[-1] if touches else None
+
+
+def starts_at(node: Node) -> int:
+    """Return the byte that a node begins with."""
+    return node.start_byte

@@ -1,0 +1,321 @@
+"""Know, program by program, which operands and options are files.
+
+Source  the manuals of the programs that are named: coreutils, util-linux, tar(1), gzip(1), grep(1), vi(1), psql(1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from policies.shell.options import NONE, Takes
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What operands are: `rest`, and `last` for the last of several; the first `skip` of them are no files."""
+
+    rest: str = ""
+    last: str = ""
+    skip: int = 0
+    takes: Takes = NONE
+    files: Mapping[str, str] = field(default_factory=dict)  # option: mode of its value
+    unskip: tuple[str, ...] = ()  # with one of these options no operand is skipped
+
+
+_R, _W, _RW = Roles("r"), Roles("w"), Roles("rw")
+_GREP = Roles(
+    "r",
+    skip=1,
+    takes=Takes(
+        "efmABCdD",
+        "regexp file max-count after-context before-context context include exclude "
+        "exclude-from exclude-dir label binary-files",
+    ),
+    files={"f": "r", "file": "r", "exclude-from": "r"},
+    unskip=("e", "f", "regexp", "file"),
+)
+_SUM = Roles("r", takes=Takes("l", "length"))
+_OWN = Roles("w", skip=1, takes=Takes("", "reference from"), unskip=("reference",))
+_COMPRESS = Roles("rw", takes=Takes("SbTp", "suffix threads"))
+_VI = Roles(
+    "rw", takes=Takes("cSstTuUiwWr", "cmd startuptime"), files={"S": "r", "s": "r", "w": "w", "W": "w"}
+)
+
+ROLES: Mapping[str, Roles] = {
+    **dict.fromkeys(
+        [
+            "cat",
+            "tac",
+            "nl",
+            "rev",
+            "less",
+            "more",
+            "most",
+            "zless",
+            "zmore",
+            "zcat",
+            "bzcat",
+            "xzcat",
+            "zstdcat",
+            "lz4cat",
+            "gzcat",
+            "bat",
+            "batcat",
+            "wc",
+            "paste",
+            "join",
+            "comm",
+            "diff",
+            "cmp",
+            "sdiff",
+            "colordiff",
+            "diff3",
+            "md5sum",
+            "sum",
+            "cksum",
+            "hd",
+            "strings",
+            "expand",
+            "unexpand",
+            "tsort",
+            "look",
+            "nm",
+            "ldd",
+            "objdump",
+            "readelf",
+            "size",
+            "pr",
+            "fmt",
+            "ul",
+            "source",
+            ".",
+            "xmllint",
+            "html2text",
+            "pandoc",
+            "antiword",
+            "catdoc",
+            "view",
+            "rview",
+            "tailf",
+            "ccat",
+            "last",
+            "lastb",
+            "lastlog",
+            "who",
+            "vimdiff",
+            "mdcat",
+            "highlight",
+        ],
+        _R,
+    ),
+    **dict.fromkeys(["sha1sum", "sha224sum", "sha256sum", "sha384sum", "sha512sum", "b2sum", "shasum"], _SUM),
+    **dict.fromkeys(
+        [
+            "grep",
+            "egrep",
+            "fgrep",
+            "zgrep",
+            "bzgrep",
+            "xzgrep",
+            "rg",
+            "ag",
+            "ack",
+            "ugrep",
+            "pcregrep",
+            "rgrep",
+        ],
+        _GREP,
+    ),
+    **dict.fromkeys(
+        [
+            "gzip",
+            "gunzip",
+            "bzip2",
+            "bunzip2",
+            "xz",
+            "unxz",
+            "zstd",
+            "unzstd",
+            "lzma",
+            "lz4",
+            "compress",
+            "uncompress",
+            "pigz",
+            "lzop",
+        ],
+        _COMPRESS,
+    ),
+    **dict.fromkeys(
+        [
+            "vi",
+            "vim",
+            "nvim",
+            "gvim",
+            "rvim",
+            "ex",
+            "vimx",
+            "nano",
+            "pico",
+            "emacs",
+            "joe",
+            "mcedit",
+            "micro",
+            "ne",
+            "jed",
+            "ed",
+            "red",
+            "kak",
+            "hx",
+        ],
+        _VI,
+    ),
+    **dict.fromkeys(["rmdir", "unlink", "mkfifo"], _W),
+    "rm": _W,
+    "head": Roles("r", takes=Takes("nc", "lines bytes")),
+    "tail": Roles("r", takes=Takes("ncs", "lines bytes sleep-interval pid max-unchanged-stats")),
+    "od": Roles("r", takes=Takes("AjNtwS")),
+    "xxd": Roles("r", last="w", takes=Takes("cglosnR")),
+    "hexdump": Roles("r", takes=Takes("efns"), files={"f": "r"}),
+    "base64": Roles("r", takes=Takes("w", "wrap")),
+    "base32": Roles("r", takes=Takes("w", "wrap")),
+    "basenc": Roles("r", takes=Takes("w", "wrap")),
+    "uuencode": Roles("r"),
+    "cut": Roles("r", takes=Takes("bcdf", "bytes characters delimiter fields output-delimiter")),
+    "sort": Roles(
+        "r",
+        takes=Takes(
+            "kStTo", "key buffer-size field-separator temporary-directory output parallel compress-program"
+        ),
+        files={"o": "w", "output": "w"},
+    ),
+    "uniq": Roles("r", last="w", takes=Takes("fsw", "skip-fields skip-chars check-chars")),
+    "fold": Roles("r", takes=Takes("w", "width")),
+    "column": Roles("r", takes=Takes("csotnlNHRWE")),
+    "shuf": Roles("r", takes=Takes("ieno", "output head-count input-range"), files={"o": "w", "output": "w"}),
+    "split": Roles("r", takes=Takes("abClnt", "bytes lines number suffix-length filter")),
+    "csplit": Roles("r", takes=Takes("bfn")),
+    "iconv": Roles("r", takes=Takes("fto", "from-code to-code output"), files={"o": "w", "output": "w"}),
+    "file": Roles("r", takes=Takes("mefFP")),
+    "jq": Roles(
+        "r",
+        skip=1,
+        takes=Takes("fLn", "from-file arg argjson slurpfile rawfile indent"),
+        unskip=("f", "from-file"),
+        files={"f": "r", "from-file": "r"},
+    ),
+    "yq": Roles("r", skip=1),
+    "xmlstarlet": Roles("r", skip=1),
+    "sqlite3": Roles("rw", takes=Takes("", "cmd init separator"), files={"init": "r"}),
+    "cp": Roles(
+        "r", last="w", takes=Takes("tS", "target-directory suffix"), files={"t": "w", "target-directory": "w"}
+    ),
+    "mv": Roles(
+        "rw",
+        last="w",
+        takes=Takes("tS", "target-directory suffix"),
+        files={"t": "w", "target-directory": "w"},
+    ),
+    "ln": Roles(
+        "r", last="w", takes=Takes("tS", "target-directory suffix"), files={"t": "w", "target-directory": "w"}
+    ),
+    "link": Roles("r", last="w"),
+    "install": Roles(
+        "r",
+        last="w",
+        takes=Takes("gmotS", "group mode owner target-directory suffix"),
+        files={"t": "w", "target-directory": "w"},
+    ),
+    "mkdir": Roles("w", takes=Takes("mZ", "mode context")),
+    "mknod": Roles("w", takes=Takes("m", "mode")),
+    "touch": Roles("w", takes=Takes("drt", "date reference time"), files={"r": "r", "reference": "r"}),
+    "truncate": Roles("w", takes=Takes("sr", "size reference")),
+    "fallocate": Roles("w", takes=Takes("lo", "length offset")),
+    "shred": Roles("w", takes=Takes("ns", "iterations size random-source")),
+    "srm": _W,
+    "wipe": _W,
+    "wipefs": Roles("w", takes=Takes("ot", "offset types")),
+    "blkdiscard": Roles("w", takes=Takes("olp")),
+    "chmod": _OWN,
+    "chown": _OWN,
+    "chgrp": _OWN,
+    "chattr": Roles("w"),
+    "setfacl": Roles("w", takes=Takes("mMxX", "modify remove")),
+    "setcap": Roles("w", skip=1),
+    "tee": _W,
+    "sponge": _W,
+    "patch": Roles(
+        "w",
+        takes=Takes("pidDFBzoYrV", "input strip directory output"),
+        files={"i": "r", "input": "r", "o": "w"},
+    ),
+    "zip": Roles("r", takes=Takes("bntPsOTTix")),
+    "unzip": Roles("r", takes=Takes("dPxO"), files={"d": "w"}),
+    "ar": Roles("r", skip=1),
+    "cpio": Roles(
+        "", takes=Takes("FIOEDCHMR", "file directory"), files={"F": "rw", "I": "r", "O": "w", "E": "r"}
+    ),
+    "crontab": Roles("r", takes=Takes("u")),
+    "insmod": Roles("r"),
+    "dpkg": Roles("r"),
+    "mount": Roles("rw", takes=Takes("otLUO", "options types")),
+    "umount": Roles(""),
+    "mkfs": Roles("w", takes=Takes("t")),
+    "mkswap": Roles("w", takes=Takes("LUp")),
+    "swapon": Roles("r"),
+    "losetup": Roles("rw"),
+    "fdisk": Roles("w", takes=Takes("bcCHSu")),
+    "parted": Roles("w"),
+    "sgdisk": Roles("w", takes=Takes("ntcduaA")),
+    "sfdisk": Roles("w"),
+    "cryptsetup": Roles("rw", skip=1),
+    "debugfs": Roles("rw", takes=Takes("bfsRc")),
+    "gpg": Roles(
+        "r",
+        takes=Takes("oruk", "output recipient local-user passphrase homedir"),
+        files={"o": "w", "output": "w"},
+    ),
+    "visudo": Roles("", takes=Takes("f"), files={"f": "rw"}),
+    "mysqldump": Roles(
+        "",
+        takes=Takes("hPuSr", "host user port result-file defaults-file"),
+        files={"r": "w", "result-file": "w"},
+    ),
+    "pg_dump": Roles(
+        "", takes=Takes("hpUfdntTFjZ", "host port username file dbname"), files={"f": "w", "file": "w"}
+    ),
+    "pg_dumpall": Roles("", takes=Takes("hpUfl", "host port username file"), files={"f": "w", "file": "w"}),
+    "pg_restore": Roles("r", takes=Takes("hpUfdntTFj", "host port username file dbname")),
+    "psql": Roles(
+        "",
+        takes=Takes("cdfhLopRTUvF", "command dbname file host log-file output port username"),
+        files={"f": "r", "file": "r", "o": "w", "output": "w", "L": "w", "log-file": "w"},
+    ),
+    "mysql": Roles("", takes=Takes("hPuSDe", "host user port database execute")),
+    "kubectl": Roles(
+        "",
+        takes=Takes("fnclk", "filename kubeconfig"),
+        files={"f": "r", "filename": "r", "k": "r", "kubeconfig": "r"},
+    ),
+    "ssh": Roles("", takes=Takes("BbcDEeFIiJLlmOopQRSWwP"), files={"i": "r", "F": "r", "E": "w"}),
+    "ssh-copy-id": Roles("", takes=Takes("ipo"), files={"i": "r"}),
+    "ssh-add": Roles("r", takes=Takes("tES")),
+    "ssh-keygen": Roles("", takes=Takes("abCEfFIJjKMmNnOPqRrSstVWwYZz"), files={"f": "rw"}),
+    "nmap": Roles("", takes=Takes("piS", "script"), files={}),
+    "tcpdump": Roles("", takes=Takes("BcCDEFGiIjmMQrsTVwWyzZ"), files={"r": "r", "w": "w", "F": "r"}),
+    "tshark": Roles("", takes=Takes("rwifYc"), files={"r": "r", "w": "w"}),
+    "date": Roles("", takes=Takes("dfIrs", "date file reference"), files={"f": "r", "file": "r", "r": "r"}),
+    "wall": _R,
+    "dmesg": Roles("", takes=Takes("Ffln", "file"), files={"F": "r"}),
+    "stat": Roles(""),
+    "restic": Roles(""),
+    "xargs": Roles("", takes=Takes("aEdILnPs", "arg-file"), files={"a": "r", "arg-file": "r"}),
+    "envsubst": Roles(""),
+    "openssl": Roles(""),
+    "gcore": Roles(""),
+    "strace": Roles("", takes=Takes("abeEIoOpPsSuUX", "output"), files={"o": "w", "output": "w"}),
+    "gcc": Roles("r", takes=Takes("oxILlDf"), files={"o": "w"}),
+    "ld": Roles("r", takes=Takes("oLl"), files={"o": "w"}),
+    "make": Roles("", takes=Takes("Cfj", "file directory"), files={"f": "r", "file": "r"}),
+    "git": Roles(""),
+}

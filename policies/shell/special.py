@@ -1,0 +1,296 @@
+"""Know the programs that start others in a way of their own: find, ssh, containers, multiplexers, builtins.
+
+In      the words of a command
+Out     what it starts
+Source  find(1), ssh(1), su(1), docker(1), kubectl(1), tmux(1), git(1); bash(1), SHELL BUILTIN COMMANDS
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from policies.facts import Word
+from policies.shell.options import Takes, given
+from policies.shell.started import COMPUTED, SSH, Started, joined
+
+
+def _find(words: Sequence[Word]) -> list[Started]:
+    found: list[Started] = []
+    at = 1
+    while at < len(words):
+        if words[at].text in ("-exec", "-execdir", "-ok", "-okdir"):
+            end = at + 1
+            while end < len(words) and words[end].text not in (";", "+"):
+                end += 1
+            inner = [
+                Word(word.text, "computed", word.text.partition("{}")[0]) if "{}" in word.text else word
+                for word in words[at + 1 : end]
+            ]
+            if inner:
+                found.append(Started(tuple(inner)))
+            at = end
+        at += 1
+    return found
+
+
+def _fd(words: Sequence[Word]) -> list[Started]:
+    for at, word in enumerate(words):
+        if word.text in ("-x", "-X", "--exec", "--exec-batch") and at + 1 < len(words):
+            return [Started((*words[at + 1 :], COMPUTED))]
+    return []
+
+
+def _ssh(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], SSH, stop=True)
+    found = [
+        Started(script=Word(value.text.partition("=")[2].strip(), value.form), stdin=False)
+        for value in options.values("o")
+        if re.match(r"(?i)(?:ProxyCommand|LocalCommand|KnownHostsCommand)\s*=", value.text)
+    ]
+    rest = words[1 + options.rest + 1 :]
+    more = given(rest, SSH, stop=True)  # options may follow the host
+    rest = rest[more.rest :]
+    if rest:
+        found.append(Started(script=joined(rest)))
+    return found
+
+
+def _su(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], Takes("cgGsTuw", "command group supp-group shell session-command user"))
+    scripts = options.values("c", "command", "session-command")
+    if scripts:
+        return [Started(script=script) for script in scripts]
+    if words[0].text.endswith("runuser") and options.has("u", "user") and options.operands:
+        return [Started(tuple(words[1 + options.rest :]))]
+    return [Started((Word("bash"),))]
+
+
+def _container(words: Sequence[Word]) -> list[Started]:
+    """docker, podman, nerdctl, crictl, ctr, kubectl, oc, lxc: what runs inside."""
+    name = words[0].text.rpartition("/")[2]
+    takes = _CONTAINER_TAKES
+    rest = list(words[1:])
+    verb = given(
+        rest,
+        Takes("Hclns", "host context config log-level namespace kubeconfig cluster user server"),
+        stop=True,
+    )
+    rest = rest[verb.rest :]
+    while rest and rest[0].text in (
+        "container",
+        "compose",
+        "alpha",
+        "debug-tools",
+        "task",
+        "t",
+        "c",
+        "containers",
+    ):
+        rest = rest[1:]
+        again = given(rest, Takes("fp", "file project-name profile env-file namespace"), stop=True)
+        rest = rest[again.rest :]
+    if not rest or rest[0].text not in ("exec", "run", "create", "debug"):
+        return []
+    kind = rest[0].text
+    inner = rest[1:]
+    if name in ("kubectl", "oc", "k3s", "microk8s.kubectl"):
+        cut = next((at for at, word in enumerate(inner) if word.text == "--"), None)
+        if cut is not None:
+            return [Started(tuple(inner[cut + 1 :]))] if inner[cut + 1 :] else []
+        if kind != "exec":
+            return []
+        options = given(
+            inner,
+            Takes("cnfl", "container namespace filename pod-running-timeout context kubeconfig"),
+            stop=True,
+        )
+        return [Started(tuple(inner[options.rest + 1 :]))] if inner[options.rest + 1 :] else []
+    options = given(inner, takes, stop=True)
+    skip = 2 if name == "ctr" and kind == "run" else 1
+    command = inner[options.rest + skip :]
+    entry = options.values("entrypoint")
+    if entry:
+        return [Started((*entry, *command))]
+    return [Started(tuple(command))] if command else []
+
+
+_CONTAINER_TAKES = Takes(
+    "eulvwphmcan",
+    "env env-file user workdir volume publish name hostname memory cpus network net entrypoint label mount device "
+    "add-host dns ip link log-driver log-opt pid ipc uts userns cap-add cap-drop security-opt restart runtime "
+    "shm-size stop-signal stop-timeout sysctl tmpfs ulimit volumes-from detach-keys platform pull gpus cgroup-parent "
+    "cidfile cpu-shares cpuset-cpus expose group-add health-cmd index namespace exec-id cwd",
+)
+
+
+def _script(words: Sequence[Word]) -> list[Started]:
+    options = given(
+        words[1:], Takes("cEImoOBT", "command echo log-in log-out log-io logging-format output-limit")
+    )
+    scripts = options.values("c", "command")
+    return [Started(script=script) for script in scripts] or [Started((Word("bash"),))]
+
+
+def _flock(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], Takes("wE", "timeout wait conflict-exit-code"), stop=True)
+    rest = words[1 + options.rest + 1 :]
+    if rest and rest[0].text in ("-c", "--command"):
+        return [Started(script=rest[1])] if len(rest) > 1 else []
+    return [Started(tuple(rest))] if rest else []
+
+
+def _tmux(words: Sequence[Word]) -> list[Started]:
+    verbs = ("new", "new-session", "neww", "new-window", "split-window", "splitw", "respawn-pane", "respawn-window",
+             "run", "run-shell", "if", "if-shell", "popup", "display-popup", "pipe-pane", "pipep")  # fmt: skip
+    at = next((at for at, word in enumerate(words) if word.text in verbs), None)
+    if at is None:
+        return []
+    options = given(words[at + 1 :], Takes("cFntsxyeflptbhw"), stop=True)
+    rest = words[at + 1 + options.rest :]
+    return [Started(script=joined(rest))] if rest else []
+
+
+def _screen(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], Takes("cehpsStTX"), stop=True)
+    rest = words[1 + options.rest :]
+    return [Started(tuple(rest))] if rest else []
+
+
+def _daemon(words: Sequence[Word]) -> list[Started]:
+    options = given(
+        words[1:],
+        Takes(
+            "xpncugrdNPIkaRs",
+            "exec startas pidfile name user group chuid chdir chroot nicelevel signal retry make-pidfile",
+        ),
+    )
+    return [Started((program, *options.operands)) for program in options.values("x", "exec", "a", "startas")]
+
+
+def _perf(words: Sequence[Word]) -> list[Started]:
+    if len(words) < 3 or words[1].text not in ("record", "stat", "trace"):
+        return []
+    options = given(words[2:], Takes("eFcopCtugmdGIr", "event output pid"), stop=True)
+    rest = words[2 + options.rest :]
+    return [Started(tuple(rest))] if rest else []
+
+
+def _capsh(words: Sequence[Word]) -> list[Started]:
+    for at, word in enumerate(words):
+        if word.text in ("--", "=="):
+            return [Started((Word("bash"), *words[at + 1 :]))]
+    return []
+
+
+def _eval(words: Sequence[Word]) -> list[Started]:
+    rest = [word for word in words[1:] if word.text != "--"]
+    return [Started(script=joined(rest))] if rest else []
+
+
+def _trap(words: Sequence[Word]) -> list[Started]:
+    rest = [word for word in words[1:] if word.text not in ("--",)]
+    if len(rest) < 2 or rest[0].text in ("-", "") or rest[0].text.startswith("-"):
+        return []
+    return [Started(script=rest[0], stdin=False)]
+
+
+def _alias(words: Sequence[Word]) -> list[Started]:
+    return [
+        Started(script=Word(word.text.partition("=")[2], word.form), stdin=False)
+        for word in words[1:]
+        if "=" in word.text
+    ]
+
+
+def _completes(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], Takes("ACFGWPSXox"))
+    return [Started(script=value, stdin=False) for value in options.values("C")]
+
+
+def _mapfile(words: Sequence[Word]) -> list[Started]:
+    return [Started(script=value) for value in given(words[1:], Takes("dnOsuCc")).values("C")]
+
+
+def _crontab(_words: Sequence[Word]) -> list[Started]:
+    return []
+
+
+def _hyperfine(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], Takes("wmMrspcnPDLSu", "warmup runs prepare setup cleanup shell export-json"))
+    return [
+        Started(script=word)
+        for word in [*options.operands, *options.values("p", "s", "c", "prepare", "setup")]
+    ]
+
+
+def _ansible(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], Takes("amiIuketfMPBbKclv", "args module-name inventory user become-user"))
+    module = [value.text for value in options.values("m", "module-name")] or ["command"]
+    if module[-1].rpartition(".")[2] not in ("command", "shell", "raw", "script"):
+        return []
+    return [Started(script=value) for value in options.values("a", "args")]
+
+
+_GIT_SCRIPTS = frozenset(["-x", "--exec", "--tree-filter", "--index-filter", "--env-filter", "--msg-filter"])
+
+
+def _git(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], Takes("cC", "git-dir work-tree namespace exec-path config-env"), stop=True)
+    found = [
+        Started(script=Word(re.sub(r"^!", "", value.text.partition("=")[2]), value.form), stdin=False)
+        for value in options.values("c")
+        if re.match(
+            r"(?i)(?:core\.(?:pager|editor|sshcommand|fsmonitor|askpass|gitproxy)|pager\..*|alias\..*=!"
+            r"|sequence\.editor|diff\.external|credential\.helper=!|.*\.textconv|.*\.command|.*\.driver)",
+            value.text,
+        )
+    ]
+    rest = words[1 + options.rest :]
+    if rest and rest[0].text in ("rebase", "filter-branch"):
+        found += [Started(script=two) for one, two in itertools.pairwise(rest) if one.text in _GIT_SCRIPTS]
+    if rest and rest[0].text == "bisect" and len(rest) > 2 and rest[1].text == "run":
+        found.append(Started(tuple(rest[2:])))
+    if rest and rest[0].text == "submodule" and len(rest) > 2 and rest[1].text == "foreach":
+        found.append(Started(script=joined([word for word in rest[2:] if word.text != "--recursive"])))
+    return found
+
+
+SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
+    "find": _find,
+    "gfind": _find,
+    "fd": _fd,
+    "fdfind": _fd,
+    "ssh": _ssh,
+    "autossh": _ssh,
+    "slogin": _ssh,
+    "su": _su,
+    "runuser": _su,
+    "docker": _container,
+    "podman": _container,
+    "nerdctl": _container,
+    "crictl": _container,
+    "ctr": _container,
+    "kubectl": _container,
+    "oc": _container,
+    "docker-compose": _container,
+    "script": _script,
+    "flock": _flock,
+    "tmux": _tmux,
+    "screen": _screen,
+    "start-stop-daemon": _daemon,
+    "perf": _perf,
+    "capsh": _capsh,
+    "eval": _eval,
+    "trap": _trap,
+    "alias": _alias,
+    "complete": _completes,
+    "compgen": _completes,
+    "mapfile": _mapfile,
+    "readarray": _mapfile,
+    "crontab": _crontab,
+    "hyperfine": _hyperfine,
+    "ansible": _ansible,
+    "git": _git,
+}

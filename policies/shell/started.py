@@ -1,0 +1,58 @@
+"""Name what a command starts, and read the words of a shell.
+
+Source  bash(1), OPTIONS; ssh(1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policies.facts import Word
+from policies.shell.options import Given, Takes, given
+
+COMPUTED = Word("{}", "computed")
+SHELLS = frozenset(["sh", "bash", "dash", "ash", "rbash", "ksh", "mksh", "ksh93", "zsh"])
+OTHER_SHELLS = frozenset(["fish", "csh", "tcsh", "pwsh", "powershell", "elvish", "nu", "xonsh", "rc", "es"])
+LIKE_SUDO = frozenset(
+    ["sudo", "doas", "pkexec", "su", "runuser", "gosu", "su-exec", "sudoedit", "dzdo", "calife"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a command starts: the words of another, or a script for a shell.
+
+    `stdin` says that it reads the same input.
+    """
+
+    words: tuple[Word, ...] = ()
+    script: Word | None = None
+    stdin: bool = True
+
+
+SSH = Takes("BbcDEeFIiJLlmOopQRSWwP")
+
+
+def joined(words: Sequence[Word]) -> Word:
+    """Return what a shell gets whose script is these words with spaces between."""
+    text = " ".join(word.text for word in words)
+    if all(word.form != "computed" for word in words):
+        return Word(text)
+    return Word(text, "computed")
+
+
+def shell_script(words: Sequence[Word]) -> tuple[Given, Word | None, Word | None]:
+    """Return what a shell was given: its options, the script of -c, the file of a script."""
+    options = given(words[1:], Takes("oO", "rcfile init-file"), stop=True)
+    operands = list(words[1 + options.rest :])
+    plus = [word for word in operands if word.text.startswith("+")]
+    if operands and plus and operands[0] is plus[0]:
+        operands = operands[1:]
+        if operands and plus[0].text in ("+o", "+O"):
+            operands = operands[1:]
+    if options.has("c"):
+        return options, operands[0] if operands else Word(""), None
+    if options.has("s") or not operands or operands[0].text == "-":
+        return options, None, None
+    return options, None, operands[0]

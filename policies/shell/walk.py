@@ -1,0 +1,402 @@
+"""Find what a shell statement would run, and what it touches, by walking its tree.
+
+In      the source of a statement; how deep it is nested in others
+Out     Findings, which `facts` turns into Facts
+Holds   MAX_NESTING of its tree, MAX_SCRIPTS of scripts in it
+Source  bash(1), SHELL GRAMMAR, REDIRECTION; POSIX.1-2017 XCU section 2
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+
+from policies.facts import Flag, Word
+from policies.shell.definitions import defined, is_grave
+from policies.shell.findings import Findings, TooMuch
+from policies.shell.grammar import Node, leaves_out, parse
+from policies.shell.meaning import Programs, Stdin
+from policies.shell.redirection import (
+    WORDS,
+    descriptor_before,
+    heredoc_text,
+    hides_substitution,
+    is_quoted,
+    starts_at,
+    words_behind,
+)
+from policies.shell.words import Words
+
+MAX_NESTING = 100  # of nodes in a tree
+MAX_SCRIPTS = 12  # of scripts in scripts
+
+
+_LOOSE = frozenset(
+    {"heredoc_redirect", "heredoc_body", "string", "expansion", "concatenation", "ansi_c_string"}
+)
+_BRANCHES = frozenset(
+    [
+        "if_statement",
+        "while_statement",
+        "for_statement",
+        "c_style_for_statement",
+        "case_statement",
+        "function_definition",
+        "subshell",
+        "command_substitution",
+        "process_substitution",
+    ]
+)
+
+
+class Walk:
+    """Walks the tree of one script; `programs` says what a command means by its words."""
+
+    def __init__(self, findings: Findings, programs: Programs, parent: int | None, depth: int) -> None:
+        self.findings = findings
+        self._programs = programs
+        self._parent = parent
+        self._depth = depth
+        self._source = b""
+        self._words = Words(b"", findings.known)
+        self._conditional = 0
+        self._pending: list[
+            Node
+        ] = []  # here-documents' words and commands that belong to what is before them
+
+    def script(self, source: bytes, stdin: Stdin) -> bool:
+        """Walk a script; false if it does not parse."""
+        root = parse(source)
+        if root is None:
+            return False
+        self._source = source
+        self._words = Words(source, self.findings.known)
+        self._visit(root, stdin, 0)
+        return True
+
+    def _visit(self, node: Node, stdin: Stdin, level: int) -> None:
+        if level > MAX_NESTING:
+            raise TooMuch(f"nested deeper than {MAX_NESTING}")
+        kind = node.type
+        if node.child_count and kind not in _LOOSE:
+            if leaves_out(node, self._source):
+                raise TooMuch("a part of it is in no part of the tree")
+        visit = getattr(self, f"_visit_{kind}", None)
+        if visit is not None:
+            visit(node, stdin, level + 1)
+            return
+        branch = kind in _BRANCHES
+        self._conditional += branch
+        place = (self.findings.cwd, self.findings.sure_of_cwd)
+        for child in node.children:
+            if child.child_count or child.type in ("heredoc_body",):
+                self._visit(child, stdin, level + 1)
+            elif child.type == "&":
+                self.findings.flag(Flag.BACKGROUND, "goes on in the background")
+            elif child.type in ("||", ";", "\n"):
+                self._unsure()
+        self._conditional -= branch
+        if kind in ("subshell", "command_substitution", "process_substitution"):
+            self.findings.cwd, self.findings.sure_of_cwd = place
+
+    def _unsure(self) -> None:
+        """What follows runs whether the `cd` before it worked or not."""
+        if self.findings.cwd:
+            self.findings.sure_of_cwd = False
+
+    # Structure.
+
+    def _visit_list(self, node: Node, stdin: Stdin, level: int, redirects: Sequence[Node] = ()) -> None:
+        for child in node.children:
+            if child.is_named:
+                self._redirected_by(redirects if child == node.children[-1] else (), child, stdin, level)
+            elif child.type == "||":
+                self._unsure()
+            elif child.type == "&":
+                self.findings.flag(Flag.BACKGROUND, "goes on in the background")
+
+    def _visit_pipeline(self, node: Node, stdin: Stdin, level: int, redirects: Sequence[Node] = ()) -> None:
+        place = (self.findings.cwd, self.findings.sure_of_cwd)
+        self._pipe([child for child in node.children if child.is_named], stdin, level, redirects=redirects)
+        self.findings.cwd, self.findings.sure_of_cwd = place
+
+    def _pipe(
+        self,
+        parts: Sequence[Node],
+        stdin: Stdin,
+        level: int,
+        *,
+        fed: str | None = None,
+        redirects: Sequence[Node] = (),
+    ) -> None:
+        for part in parts:
+            before = len(self.findings.commands)
+            self._programs.fed = fed
+            self._redirected_by(redirects if part == parts[-1] else (), part, stdin, level)
+            stdin = "pipe"
+            fed = self._programs.said(self.findings.commands[before:])
+        self._programs.fed = None
+
+    def _visit_redirected_statement(self, node: Node, stdin: Stdin, level: int) -> None:
+        body = node.child_by_field_name("body")
+        redirects = [child for child in node.children if child.type.endswith("_redirect")]
+        before = len(self.findings.commands)
+        self._redirected_by(redirects, body, stdin, level)
+        for redirect in redirects:
+            self._redirect(redirect, level)
+        self._programs.fed = None
+        by = before if len(self.findings.commands) > before else None
+        for redirect in redirects:
+            self._after_heredoc(redirect, level, by)
+
+    def _redirected_by(self, redirects: Sequence[Node], body: Node | None, stdin: Stdin, level: int) -> None:
+        """Walk what is redirected: the last command of a pipeline or list, where it is one."""
+        more = words_behind(redirects)
+        if body is not None and redirects and body.type == "list":
+            self._visit_list(body, stdin, level, redirects)
+            return
+        if body is not None and redirects and body.type == "pipeline":
+            self._visit_pipeline(body, stdin, level, redirects)
+            return
+        if body is not None and redirects and body.type == "negated_command":
+            self._redirected_by(redirects, body.children[-1], stdin, level)
+            return
+        if redirects:
+            fed = self._programs.fed
+            stdin = self._redirected(redirects, stdin)
+            if stdin != "text":
+                self._programs.fed = fed
+        place = len(self.findings.commands)
+        if body is not None and body.type == "command":
+            self._simple(body, stdin, level, more)
+        elif more:
+            raise TooMuch("words behind a redirection that belong to no command")
+        elif body is not None:
+            self._visit(body, stdin, level)
+        found = self.findings.commands[place:]
+        if redirects and found and len(found[0].words) == 1 and self._name(place) == "exec":
+            self.findings.flag(Flag.SWITCHES_INPUT, "exec changes where the shell reads and writes", place)
+
+    def _after_heredoc(self, redirect: Node, level: int, by: int | None) -> None:
+        """Walk the rest of the line that a here-document begins on."""
+        if redirect.type != "heredoc_redirect":
+            return
+        for child in redirect.children:
+            if child.type == "pipeline":
+                said = self._programs.said(self.findings.commands[by:]) if by is not None else None
+                self._pipe([part for part in child.children if part.is_named], "pipe", level, fed=said)
+            elif child.is_named and child.type not in (
+                "heredoc_start",
+                "heredoc_body",
+                "heredoc_end",
+                "file_descriptor",
+                "file_redirect",
+                "herestring_redirect",
+                *WORDS,
+            ):
+                self._unsure()
+                self._visit(child, "channel", level)
+
+    def _visit_function_definition(self, node: Node, stdin: Stdin, level: int) -> None:
+        name = node.child_by_field_name("name")
+        self.findings.define(self._words.text(name) if name is not None else "?", None)
+        self._conditional += 1
+        for child in node.children:
+            if child.is_named and child != name:
+                self._visit(child, stdin, level)
+        self._conditional -= 1
+
+    # Commands.
+
+    def _visit_command(self, node: Node, stdin: Stdin, level: int) -> None:
+        self._simple(node, stdin, level, [])
+
+    def _simple(self, node: Node, stdin: Stdin, level: int, more: Sequence[Node]) -> None:
+        groups: list[list[Node]] = []
+        assigned: list[Node] = []
+        redirects = [child for child in node.children if child.type.endswith("_redirect")]
+        behind = words_behind(redirects)
+        for child in (
+            sorted([*node.children, *behind], key=starts_at) + list(more)
+            if behind
+            else [*node.children, *more]
+        ):
+            kind = child.type
+            if kind == "variable_assignment":
+                assigned.append(child)
+            elif kind.endswith("_redirect"):
+                pass
+            elif groups and child.start_byte == groups[-1][-1].end_byte:
+                groups[-1].append(child)
+            else:
+                groups.append([child])
+        inner = self._redirected(redirects, stdin) if redirects else stdin
+        words = [word for group in groups for word in self._words.of(group)]
+        for child in assigned:
+            self._assign(child, level, lasting=not words)
+        if words:
+            self.run(words, inner)
+        for group in groups:
+            for child in group:
+                self._inside(child, stdin, level)
+        for redirect in redirects:
+            self._redirect(redirect, level)
+
+    def run(self, words: list[Word], stdin: Stdin) -> None:
+        place = self.findings.add(words, self._parent)
+        self._programs.understand(self, place, words, stdin)
+
+    def _name(self, place: int) -> str:
+        return posixpath.basename(self.findings.commands[place].words[0].text)
+
+    def _visit_declaration_command(self, node: Node, stdin: Stdin, level: int) -> None:
+        words = [Word(self._words.text(node.children[0]))]
+        for child in node.children[1:]:
+            if child.type == "variable_assignment":
+                self._assign(child, level, lasting=True)
+                words.append(
+                    Word(self._words.text(child), "computed" if child.child_count > 3 else "literal")
+                )
+            elif child.type.endswith("_redirect"):
+                self._redirect(child, level)
+            else:
+                words += self._words.of([child])
+                self._inside(child, stdin, level)
+        place = self.findings.add(words, self._parent)
+        for word in words[1:]:
+            if is_grave(word.text.partition("=")[0]) and "=" in word.text:
+                self.findings.define(word.text.partition("=")[0], place)
+            if word.form == "computed" and not re.match(r"[A-Za-z_][A-Za-z0-9_]*\+?=", word.text):
+                self.findings.flag(Flag.OPAQUE, f"what {words[0].text} defines is computed", place)
+
+    def _visit_unset_command(self, node: Node, stdin: Stdin, level: int) -> None:
+        words = [Word(self._words.text(child)) for child in node.children]
+        place = self.findings.add(words, self._parent)
+        for name in defined(words):
+            self.findings.define(name, place)
+        for child in node.children:
+            self._inside(child, stdin, level)
+
+    def _visit_test_command(self, node: Node, stdin: Stdin, level: int) -> None:
+        if node.children[0].type == "[":
+            self.findings.add([Word("["), Word(self._words.text(node)[1:].strip(), "computed")], self._parent)
+        for child in node.children:
+            if child.child_count:
+                self._visit(child, stdin, level)
+
+    def _visit_variable_assignment(self, node: Node, _stdin: Stdin, level: int) -> None:
+        self._assign(node, level, lasting=True)
+
+    def _assign(self, node: Node, level: int, *, lasting: bool) -> None:
+        name = node.child_by_field_name("name")
+        value = node.child_by_field_name("value")
+        text = self._words.text(name) if name is not None else ""
+        text = text.partition("[")[0]
+        if is_grave(text):
+            self.findings.define(text)
+        words = self._words.of([value]) if value is not None and value.type != "array" else [Word("")]
+        plain = (
+            len(words) == 1 and words[0].literal and not any(child.type == "+=" for child in node.children)
+        )
+        if lasting and plain and not self._conditional:
+            self.findings.known[text] = words[0].text
+        else:
+            self.findings.known.pop(text, None)
+        for child in node.children:
+            self._inside(child, "channel", level)
+
+    def _inside(self, node: Node, stdin: Stdin, level: int) -> None:
+        """Walk what a word holds: substitutions."""
+        if node.child_count:
+            self._visit(node, stdin, level)
+        elif node.type in ("word", "regex", "extglob_pattern") and re.search(
+            rb"(?<!\\)(?:\\\\)*[`]|[$<>]\(", self._source[node.start_byte : node.end_byte]
+        ):
+            self.findings.flag(Flag.OPAQUE, "a substitution that is not understood")
+
+    # Redirections.
+
+    def _redirected(self, redirects: Sequence[Node], stdin: Stdin) -> Stdin:
+        """Return where a command reads from, given its redirections; literal text goes to `programs.fed`."""
+        for at, redirect in enumerate(redirects):
+            if redirect.type == "file_redirect":
+                operators = {child.type for child in redirect.children}
+                before = descriptor_before(redirects, at)
+                numbers = [before] if before is not None else []
+                numbers += [child for child in redirect.children if child.type == "file_descriptor"]
+                number = [self._words.text(child) for child in numbers]
+                if number == ["0"] or (not number and operators & {"<", "<&", "<>", "<&-"}):
+                    stdin = "file"
+            elif redirect.type == "herestring_redirect":
+                found = self._words.of(redirect.children[-1:])
+                self._programs.fed = (
+                    found[0].text if len(found) == 1 and found[0].form != "computed" else None
+                )
+                stdin = "text"
+            elif redirect.type == "heredoc_redirect":
+                self._programs.fed = heredoc_text(redirect, self._source)
+                stdin = "text"
+                inner = [child for child in redirect.children if child.type == "file_redirect"]
+                if any(child.type == "<" for part in inner for child in part.children):
+                    stdin = "file"
+        return stdin
+
+    def _redirect(self, redirect: Node, level: int) -> None:
+        if redirect.type != "file_redirect":
+            for child in redirect.children:
+                if child.type == "file_redirect":
+                    self._redirect(child, level)
+                elif child.type == "heredoc_body":
+                    self._heredoc_body(redirect, child, level)
+                elif redirect.type == "herestring_redirect":
+                    self._inside(child, "file", level)
+            return
+        operators = {child.type for child in redirect.children if not child.is_named}
+        places: list[Node] = []
+        for child in redirect.children:
+            if child.is_named and child.type != "file_descriptor":
+                places.append(child)
+                self._inside(child, "file", level)
+        by = None
+        for word in self._words.of(places[:1]) if places else ():
+            if operators & {">&", "<&"} and (re.fullmatch(r"\d+-?|-", word.text)):
+                continue
+            if operators & {"<", "<>"}:
+                self.findings.read(word, by)
+            if operators & {">", ">>", ">|", "&>", "&>>", "<>", ">&"}:
+                self.findings.write(word, by)
+
+    def _heredoc_body(self, redirect: Node, body: Node, level: int) -> None:
+        if is_quoted(redirect, self._source):
+            return
+        for child in body.children:
+            if child.child_count:
+                self._visit(child, "channel", level)
+        if hides_substitution(body, self._source):
+            self.findings.flag(Flag.OPAQUE, "a substitution in a here-document that is not understood")
+
+    # What programs ask for.
+
+    def nested(self, script: str, parent: int, stdin: Stdin = "channel") -> None:
+        """Walk a script that a command hands to another shell, or to this one again."""
+        findings = self.findings
+        if self._depth >= MAX_SCRIPTS:
+            raise TooMuch(f"scripts in scripts, more than {MAX_SCRIPTS}")
+        walk = Walk(findings, self._programs, parent, self._depth + 1)
+        fed, self._programs.fed = self._programs.fed, None
+        place = (findings.cwd, findings.sure_of_cwd)
+        source = script.encode("utf-8", "surrogateescape")
+        if b"\0" in source or not walk.script(source, stdin):
+            findings.flag(Flag.UNPARSED, "a script inside it is not understood", parent)
+        findings.cwd, findings.sure_of_cwd = place
+        self._programs.fed = fed
+
+    def starts(self, words: Sequence[Word], parent: int, stdin: Stdin) -> None:
+        """Add the command that another one starts."""
+        if self._depth >= MAX_SCRIPTS:
+            raise TooMuch(f"commands that start commands, more than {MAX_SCRIPTS}")
+        place = self.findings.add(words, parent)
+        self._depth += 1
+        self._programs.understand(self, place, list(words), stdin)
+        self._depth -= 1

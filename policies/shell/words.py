@@ -1,0 +1,270 @@
+"""Turn the words of a tree into what a program gets: quotes and escapes resolved, braces expanded.
+
+In      nodes of one word, which touch each other; the source that they lie in
+Out     Word, several where braces make several
+Holds   at most MAX_BRACES words of one
+Source  POSIX.1-2017 XCU section 2.6; bash(1), QUOTING, Brace Expansion, Tilde Expansion
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+
+from policies.facts import Word
+from policies.shell.grammar import Node
+
+MAX_BRACES = 64
+
+PLAIN, QUOTED, UNKNOWN = "u", "q", "c"
+_HOLE = "\ufffc"
+_ANSI = re.compile(
+    r"\\(?:(?P<octal>[0-7]{1,3})|x(?P<hex>[0-9A-Fa-f]{1,2})|u(?P<short>[0-9A-Fa-f]{1,4})"
+    r"|U(?P<long>[0-9A-Fa-f]{1,8})|c(?P<control>.)|(?P<one>.))",
+    re.DOTALL,
+)
+_ANSI_ONE = {
+    "a": "\a",
+    "b": "\b",
+    "e": "\x1b",
+    "E": "\x1b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+}
+_SEQUENCE = re.compile(r"(-?\d+)\.\.(-?\d+)\Z|([A-Za-z])\.\.([A-Za-z])\Z")
+
+
+class Piece:
+    """Text with, for each character, whether the shell still sees it as special, or it is not known at all."""
+
+    __slots__ = ("mask", "text")
+
+    def __init__(self, text: str = "", mask: str = "") -> None:
+        self.text = text
+        self.mask = mask
+
+    def add(self, text: str, kind: str) -> None:
+        self.text += text
+        self.mask += kind * len(text)
+
+    def hole(self) -> None:
+        """Add something that is known at run time only."""
+        self.add(_HOLE, UNKNOWN)
+
+    def __getitem__(self, part: slice) -> Piece:
+        return Piece(self.text[part], self.mask[part])
+
+    def __add__(self, other: Piece) -> Piece:
+        return Piece(self.text + other.text, self.mask + other.mask)
+
+
+class Words:
+    """Resolves words; `known` are variables whose value is certain where they stand."""
+
+    def __init__(self, source: bytes, known: dict[str, str]) -> None:
+        self._source = source
+        self._known = known
+        self._guessed: list[str] = []
+
+    def text(self, node: Node) -> str:
+        """Return a node's source."""
+        return self._source[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
+
+    def of(self, nodes: Iterable[Node]) -> list[Word]:
+        """Return the word, or words, that these adjoining nodes make."""
+        nodes = list(nodes)
+        piece = Piece()
+        self._guessed = []
+        for node in nodes:
+            self._add(node, piece)
+        written = "".join(self.text(node) for node in nodes)
+        parts = list(_braced(piece))
+        if len(parts) > MAX_BRACES:
+            return [Word(written, "computed")]
+        return [self._word(part, written, first=index == 0) for index, part in enumerate(parts)]
+
+    def _word(self, piece: Piece, written: str, *, first: bool) -> Word:
+        text = _homed(piece)
+        if UNKNOWN in piece.mask:
+            prefix = text.partition(_HOLE)[0]
+            if self._guessed and first:
+                guesses = iter(self._guessed)
+                prefix = re.sub(_HOLE, lambda _hole: next(guesses, _HOLE), text).partition(_HOLE)[0]
+            return Word(written, "computed", prefix)
+        if any(kind == PLAIN and char in "*?[" for char, kind in zip(piece.text, piece.mask, strict=True)):
+            return Word(text, "glob")
+        return Word(text)
+
+    def _add(self, node: Node, piece: Piece) -> None:
+        kind = node.type
+        if kind in ("concatenation", "brace_expression", "command_name", "array"):
+            last = node.start_byte
+            for child in node.children:
+                if child.start_byte > last:  # what the tree leaves out of a word is part of it all the same
+                    piece.add(self._source[last : child.start_byte].decode("utf-8", "surrogateescape"), PLAIN)
+                self._add(child, piece)
+                last = child.end_byte
+        elif kind in ("word", "number", "variable_name", "extglob_pattern", "regex") or not node.is_named:
+            if kind == "$":
+                return  # of $"…": a translation
+            if kind == "number" and node.child_count:
+                piece.hole()
+            else:
+                _unquote(self.text(node), piece)
+        elif kind == "raw_string":
+            piece.add(self.text(node)[1:-1], QUOTED)
+        elif kind == "ansi_c_string":
+            piece.add(_ansi(self.text(node)[2:-1]), QUOTED)
+        elif kind in ("string", "translated_string"):
+            self._string(node, piece)
+        elif kind in ("simple_expansion", "expansion"):
+            self._expansion(node, piece)
+        else:
+            piece.hole()
+
+    def _string(self, node: Node, piece: Piece) -> None:
+        if not node.text or node.type == "translated_string":
+            for child in node.children:
+                if child.type == "string":
+                    self._string(child, piece)
+            return
+        at = node.start_byte + 1
+        for child in node.children[1:-1]:
+            if child.start_byte > at:
+                _unquote_double(self._source[at : child.start_byte].decode("utf-8", "surrogateescape"), piece)
+            if child.type == "string_content":
+                _unquote_double(self.text(child), piece)
+            elif child.type in ("simple_expansion", "expansion"):
+                self._expansion(child, piece, quoted=True)
+            elif child.is_named:
+                piece.hole()
+            else:
+                _unquote_double(self.text(child), piece)
+            at = child.end_byte
+        if node.end_byte - 1 > at:
+            _unquote_double(self._source[at : node.end_byte - 1].decode("utf-8", "surrogateescape"), piece)
+        if not piece.text:
+            piece.add("", QUOTED)
+
+    def _expansion(self, node: Node, piece: Piece, *, quoted: bool = False) -> None:
+        named = [child for child in node.children if child.is_named]
+        simple = len(named) == 1 and named[0].type == "variable_name"
+        plain = simple and (node.type == "simple_expansion" or node.child_count == 3)
+        name = self.text(named[0]) if plain else ""
+        if name == "HOME" and "HOME" not in self._known and not piece.text:
+            piece.add("~", PLAIN)
+            return
+        value = self._known.get(name)
+        if value is not None and (quoted or not re.search(r"[\s*?\[]", value)):
+            self._guessed.append(value)
+        else:
+            self._guessed.append(_HOLE)
+        piece.hole()
+
+
+def _homed(piece: Piece) -> str:
+    """Return the text; a quoted tilde at its start, which is no home folder, is a file of the current one."""
+    if piece.text[:1] == "~" and piece.mask[0] == QUOTED:
+        return "./" + piece.text
+    return piece.text
+
+
+def _unquote(text: str, piece: Piece) -> None:
+    if "\\" not in text:
+        piece.add(text, PLAIN)
+        return
+    at = 0
+    while at < len(text):
+        if text[at] == "\\" and at + 1 < len(text):
+            if text[at + 1] != "\n":
+                piece.add(text[at + 1], QUOTED)
+            at += 2
+        else:
+            piece.add(text[at], PLAIN)
+            at += 1
+
+
+def _unquote_double(text: str, piece: Piece) -> None:
+    text = re.sub(r"\\\n", "", text)
+    piece.add(re.sub(r"\\([$`\"\\])", r"\1", text), QUOTED)
+
+
+def _ansi(text: str) -> str:
+    def one(found: re.Match[str]) -> str:
+        if found["octal"]:
+            return chr(int(found["octal"], 8) & 0xFF)
+        if found["hex"]:
+            return chr(int(found["hex"], 16))
+        if found["short"] or found["long"]:
+            code = int(found["short"] or found["long"], 16)
+            return chr(code) if code <= 0x10FFFF else found[0]
+        if found["control"]:
+            return chr(ord(found["control"]) & 0x1F)
+        char = found["one"]
+        return _ANSI_ONE.get(char, char if char in "\\'\"?" else "\\" + char)
+
+    return _ANSI.sub(one, text).partition("\0")[0]
+
+
+def _braced(piece: Piece) -> Iterator[Piece]:
+    """Yield what brace expansion makes of a word, at most one more than MAX_BRACES."""
+    made = [piece]
+    done: list[Piece] = []
+    while made:
+        one = made.pop(0)
+        found = _brace(one)
+        if found is None:
+            done.append(one)
+        else:
+            made[:0] = found
+        if len(made) + len(done) > MAX_BRACES:
+            yield from (done + made)[: MAX_BRACES + 1]
+            return
+    yield from done
+
+
+def _brace(piece: Piece) -> list[Piece] | None:
+    """Return the alternatives of the first brace expression; None if there is none."""
+    text, mask = piece.text, piece.mask
+    for start, char in enumerate(text):
+        if char != "{" or mask[start] != PLAIN:
+            continue
+        depth, cuts = 0, [start]
+        for at in range(start, len(text)):
+            if mask[at] != PLAIN:
+                continue
+            if text[at] == "{":
+                depth += 1
+            elif text[at] == "}":
+                depth -= 1
+                if depth == 0:
+                    cuts.append(at)
+                    break
+            elif text[at] == "," and depth == 1:
+                cuts.append(at)
+        if depth or len(cuts) < 2:
+            continue
+        before, after = piece[:start], piece[cuts[-1] + 1 :]
+        if len(cuts) > 2:
+            return [before + piece[one + 1 : two] + after for one, two in itertools.pairwise(cuts)]
+        inside = text[start + 1 : cuts[-1]]
+        if ".." not in inside:
+            continue
+        found = _SEQUENCE.match(inside)
+        if found is None:
+            return [before + Piece(_HOLE, UNKNOWN) + after]
+        if found[1] is not None:
+            low, high = int(found[1]), int(found[2])
+        else:
+            low, high = ord(found[3]), ord(found[4])
+        if abs(high - low) >= MAX_BRACES:
+            return [before + Piece(_HOLE, UNKNOWN) + after]
+        step = 1 if high >= low else -1
+        values = range(low, high + step, step)
+        texts = [str(value) if found[1] is not None else chr(value) for value in values]
+        return [before + Piece(value, PLAIN * len(value)) + after for value in texts]
+    return None

