@@ -79,9 +79,8 @@ class Walk:
         if level > MAX_NESTING:
             raise TooMuch(f"nested deeper than {MAX_NESTING}")
         kind = node.type
-        if node.child_count and kind not in _LOOSE:
-            if leaves_out(node, self._source):
-                raise TooMuch("a part of it is in no part of the tree")
+        if node.child_count and kind not in _LOOSE and leaves_out(node, self._source):
+            raise TooMuch("a part of it is in no part of the tree")
         visit = getattr(self, f"_visit_{kind}", None)
         if visit is not None:
             visit(node, stdin, level + 1)
