@@ -291,8 +291,7 @@ class Walk:
         name = node.child_by_field_name("name")
         value = node.child_by_field_name("value")
         text = self._words.text(name) if name is not None else ""
-        text = text.partition("[")[0]
-        if is_grave(text):
+        if is_grave(text := text.partition("[")[0]):
             self.findings.define(text)
         words = self._words.of([value]) if value is not None and value.type != "array" else [Word("")]
         plain = (
