@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policies.facts import Flag
-from policies.shell import MAX_STATEMENT_BYTES, quick
+from policies.shell import MAX_STATEMENT_BYTES, analyse, quick
 
 
 def runs(statement: str) -> list[list[str | None]]:
@@ -234,3 +234,8 @@ def test_ordinary_lines_have_no_grave_flag(statement: str) -> None:
 def test_a_value_that_is_certain_is_what_a_variable_begins_with() -> None:
     (touch,) = quick("f=/etc/shadow; cat $f").reads
     assert (touch.value.form, touch.value.prefix) == ("computed", "/etc/shadow")
+
+
+def test_l4_where_the_first_parser_may_be_wrong_the_second_must_agree() -> None:
+    assert not analyse(b"ls \\\n  -la").flags
+    assert Flag.UNPARSED in analyse(b"coproc x { rm y; }").flags or "rm" in programs("coproc x { rm y; }")
