@@ -12,6 +12,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -84,8 +85,11 @@ class Side:
 class _Stage(Stage):
     """The stage of the demo, with certificates, a quota and accesses that last for a long run."""
 
-    def __init__(self, folder: Path, *, workers: int, callbacks: Path | None) -> None:
+    def __init__(
+        self, folder: Path, *, workers: int, callbacks: Path | None, policies: Sequence[str] = ()
+    ) -> None:
         super().__init__(folder, workers=workers)
+        self._policies = policies
         self._callbacks = callbacks
 
     def launch_bastion(self) -> subprocess.Popen[bytes]:
@@ -93,6 +97,8 @@ class _Stage(Stage):
         text = self.config.read_text()
         for old, new in SETTINGS:
             text = text.replace(old, new)
+        files = ", ".join(f'"{name}"' for name in ("policy.toml", *self._policies))
+        text = text.replace('files = ["policy.toml"]', f"files = [{files}]")
         self.config.write_text(text)
         policy = self.folder / "policy.toml"
         policy.write_text(policy.read_text().replace('"exec", "sftp"', '"exec", "sftp", "shell"'))
@@ -121,12 +127,18 @@ class Ground:
     """A target, a bastion and a plain jump host, running until the `with` ends."""
 
     def __init__(
-        self, folder: Path, *, workers: int = 1, options: str = "", callbacks: Path | None = None
+        self,
+        folder: Path,
+        *,
+        workers: int = 1,
+        options: str = "",
+        callbacks: Path | None = None,
+        policies: Sequence[str] = (),
     ) -> None:
-        """Take how many processes serve, ssh_config lines for both sides, a file for callbacks."""
+        """Take how many processes serve, ssh_config lines for both sides, a file for callbacks, more policies."""
         self.folder = folder
         self._options = options
-        self._stage = _Stage(folder, workers=workers, callbacks=callbacks)
+        self._stage = _Stage(folder, workers=workers, callbacks=callbacks, policies=policies)
         self._jump: SshHost | None = None
 
     def __enter__(self) -> Self:

@@ -36,7 +36,14 @@ class Run:
     )
 
     @contextmanager
-    def ground(self, *, workers: int = 1, callbacks: Path | None = None, writes: int = 0) -> Iterator[Ground]:
+    def ground(
+        self,
+        *,
+        workers: int = 1,
+        callbacks: Path | None = None,
+        writes: int = 0,
+        policies: Sequence[str] = (),
+    ) -> Iterator[Ground]:
         """Give a fresh ground, gone with all its files afterwards; `writes` bytes must fit on the disk."""
         free = shutil.disk_usage(self.folder).free
         if free < writes + SPARE_BYTES:
@@ -45,7 +52,9 @@ class Run:
         place = self.folder / f"ground-{next(_numbers)}"
         place.mkdir()
         try:
-            with Ground(place, workers=workers, options=self.options, callbacks=callbacks) as ground:
+            with Ground(
+                place, workers=workers, options=self.options, callbacks=callbacks, policies=policies
+            ) as ground:
                 yield ground
         finally:
             shutil.rmtree(place, ignore_errors=True)

@@ -26,6 +26,9 @@ class Scale:
     held_connects: int
     soak_s: float
     soak_per_s: float
+    gate_rounds: int
+    gate_lines: int
+    gate_scripts: int
 
 
 FULL = Scale(
@@ -44,6 +47,9 @@ FULL = Scale(
     held_connects=41,
     soak_s=600.0,
     soak_per_s=10.0,
+    gate_rounds=500,
+    gate_lines=10_000,
+    gate_scripts=5,
 )
 
 QUICK = Scale(
@@ -62,4 +68,7 @@ QUICK = Scale(
     held_connects=5,
     soak_s=5.0,
     soak_per_s=4.0,
+    gate_rounds=20,
+    gate_lines=400,
+    gate_scripts=1,
 )
