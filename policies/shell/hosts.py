@@ -30,7 +30,7 @@ def hosts(name: str, words: Sequence[Word]) -> Iterator[Word]:
     """Yield the hosts that a command contacts by its words."""
     special = _SPECIAL.get(name)
     if special is not None:
-        yield from special(words)
+        yield from special([Word(name), *words[1:]])
 
 
 def of_url(word: Word) -> Iterator[Word]:
@@ -93,7 +93,7 @@ def _wget(words: Sequence[Word]) -> Iterator[Word]:
 
 
 def _copies(words: Sequence[Word]) -> Iterator[Word]:
-    name = words[0].text.rpartition("/")[2]
+    name = words[0].text
     found = given(words[1:], COPIES[name])
     for word in found.operands:
         if "://" in word.text:

@@ -21,7 +21,7 @@ def places(name: str, words: Sequence[Word]) -> Touched:
     """Yield the files that a command reads and writes by its words."""
     special = _SPECIAL.get(name)
     if special is not None:
-        yield from special(words)
+        yield from special([Word(name), *words[1:]])
         return
     roles = ROLES.get(name)
     if roles is None and name.startswith(("mkfs.", "fsck.", "mke2fs")):

@@ -62,14 +62,14 @@ def _su(words: Sequence[Word]) -> list[Started]:
     scripts = options.values("c", "command", "session-command")
     if scripts:
         return [Started(script=script) for script in scripts]
-    if words[0].text.endswith("runuser") and options.has("u", "user") and options.operands:
+    if words[0].text == "runuser" and options.has("u", "user") and options.operands:
         return [Started(tuple(words[1 + options.rest :]))]
     return [Started((Word("bash"),))]
 
 
 def _container(words: Sequence[Word]) -> list[Started]:
     """docker, podman, nerdctl, crictl, ctr, kubectl, oc, lxc: what runs inside."""
-    name = words[0].text.rpartition("/")[2]
+    name = words[0].text
     takes = _CONTAINER_TAKES
     rest = list(words[1:])
     verb = given(

@@ -135,7 +135,7 @@ def starts(name: str, words: Sequence[Word]) -> list[Started] | None:
     """Return what a command starts; None if a program of this name starts none."""
     special = SPECIAL.get(name)
     if special is not None:
-        return special(words)
+        return special([Word(name), *words[1:]])
     if _LOADER.fullmatch(name):
         name = "ld.so"
     starter = STARTERS.get(name)

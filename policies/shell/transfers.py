@@ -122,7 +122,7 @@ COPIES = {
 
 def of_copy(words: Sequence[Word]) -> Touched:
     """Yield the files of scp, rsync, sftp and pscp."""
-    name = words[0].text.rpartition("/")[2]
+    name = words[0].text
     found = given(words[1:], COPIES[name])
     for option, value in found.options:
         if value is not None and option in (
