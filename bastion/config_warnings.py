@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 
 from bastion.identity import Identity, resolve_owner
 from bastion.settings import Config, Target
-from policies.engine import covers_where, covers_who
 from policies.model import Request, Rule, VerdictKind
 from policies.pattern import GLOB_PREFIX
 from policies.problem import shown
+from policies.when import covers_where, covers_who
 
 EXAMPLE_NAME = "bastion.example.com"
 

@@ -10,8 +10,8 @@ Source  docs/policies.md; docs/security.md, law L4
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from policies.classes import CLASS_PREFIX, CLASSES
@@ -78,7 +78,7 @@ class Line:
             return False
         return self.program.surely_is(command.program) and all(map(surely_word, self.words, words))
 
-    def may_be(self, command: Command) -> bool:
+    def may_be(self, command: Command, *, guess: bool) -> bool:
         """Say whether the command is, or may become, this: a word that is not literal may become any number."""
         if not self.program.may_be(command.program):
             return False
@@ -88,10 +88,11 @@ class Line:
                 return True
             reached: set[int] = set()
             for place in places:
-                if word.form == "computed":
+                if word.form == "computed" and guess:
                     reached.add(place)
-                if place < len(self.words) and self.words[place].may_become(word):
-                    reached.update([place + 1] if word.literal else range(place + 1, len(self.words) + 1))
+                if place < len(self.words) and self.words[place].may_become(word, guess=guess):
+                    one = word.literal or (word.form == "computed" and not guess)
+                    reached.update([place + 1] if one else range(place + 1, len(self.words) + 1))
             places = reached
         return len(self.words) in places
 
@@ -119,7 +120,7 @@ class Entry:
             program, *words = match.argv
             line = Line(Programs(program), tuple(Patterns(texts, PATH_STOPS) for texts in words), match.more)
         folder = not self.rule.allows
-        fields = {
+        compiled = {
             "programs": None if match.program is None else Programs(match.program),
             "line": line,
             "args_any": _patterns(match.args_any, PATH_STOPS),
@@ -133,8 +134,13 @@ class Entry:
             "defines": _patterns(match.defines, NO_STOPS),
             "text": _patterns(match.text, NO_STOPS),
         }
-        for name, value in fields.items():
+        for name, value in compiled.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def guess(self) -> bool:
+        """Say whether what is computed may be what the entry looks for."""
+        return self.rule.computed
 
     @property
     def of_commands(self) -> bool:
@@ -143,6 +149,13 @@ class Entry:
         return any(
             asked is not None
             for asked in (match.program, match.argv, match.args_any, match.args_all, match.args_none)
+        )
+
+    @property
+    def keys(self) -> int:
+        """Return how many keys the entry has."""
+        return sum(
+            getattr(self.match, key.name) is not None for key in fields(self.match) if key.name != "more"
         )
 
     @property
@@ -155,9 +168,9 @@ class Entry:
         match = self.match
         wrong: list[str] = []
         if self.of_commands and not any(self.may_be(command) for command in facts.commands):
-            wrong += self.unmet_by_commands(facts)
+            wrong += self._nearest(facts)
         for key, patterns in self.touches.items():
-            if not any(may_touch(patterns, touch) for touch in touched(facts, key)):
+            if not self._some(patterns, (touch.value for touch in touched(facts, key))):
                 wrong.append(key)
         if self.defines is not None and not any(map(self.defines.has, facts.defines)):
             wrong.append("defines")
@@ -169,33 +182,31 @@ class Entry:
             wrong.append("text")
         return wrong
 
-    def unmet_by_commands(self, facts: Facts) -> list[str]:
-        """Return the keys that the command which comes nearest does not meet."""
-        return min((self._unmet_by(command) for command in facts.commands), key=len, default=["program"])
-
     def may_be(self, command: Command) -> bool:
         """Say whether the command is one that the entry speaks of, or may be one when it runs."""
-        if self.programs is not None and not self.programs.may_be(command.program):
-            return False
-        if self.line is not None and not self.line.may_be(command):
-            return False
-        words = command.words[1:]
-        return (
-            (self.args_any is None or any(map(self.args_any.may_become, words)))
-            and all(any(map(patterns.may_become, words)) for patterns in self.args_all)
-            and (self.args_none is None or not any(map(self.args_none.surely, words)))
+        return next(self._unmet_by(command), None) is None
+
+    def _nearest(self, facts: Facts) -> list[str]:
+        """Return the keys that the command which comes nearest does not meet."""
+        return min(
+            (list(self._unmet_by(command)) for command in facts.commands), key=len, default=["program"]
         )
 
-    def _unmet_by(self, command: Command) -> list[str]:
+    def _unmet_by(self, command: Command) -> Iterator[str]:
+        if self.programs is not None and not self.programs.may_be(command.program):
+            yield "program"
+        if self.line is not None and not self.line.may_be(command, guess=self.guess):
+            yield "argv"
         words = command.words[1:]
-        met = {
-            "program": self.programs is None or self.programs.may_be(command.program),
-            "argv": self.line is None or self.line.may_be(command),
-            "args_any": self.args_any is None or any(map(self.args_any.may_become, words)),
-            "args_all": all(any(map(patterns.may_become, words)) for patterns in self.args_all),
-            "args_none": self.args_none is None or not any(map(self.args_none.surely, words)),
-        }
-        return [key for key, holds in met.items() if not holds]
+        if self.args_any is not None and not self._some(self.args_any, words):
+            yield "args_any"
+        if not all(self._some(patterns, words) for patterns in self.args_all):
+            yield "args_all"
+        if self.args_none is not None and any(map(self.args_none.surely, words)):
+            yield "args_none"
+
+    def _some(self, patterns: Patterns, words: Iterable[Word]) -> bool:
+        return any(patterns.may_become(word, guess=self.guess) for word in words)
 
     def surely_is(self, command: Command) -> bool:
         """Say whether the command is one that the entry speaks of, whatever its words become."""
@@ -225,16 +236,6 @@ def touched(facts: Facts, key: TouchKey) -> tuple[Touch, ...]:
             return facts.writes
         case "contacts":
             return facts.contacts
-
-
-def may_touch(patterns: Patterns, touch: Touch) -> bool:
-    """Say whether a file or host is, or may be, one that the patterns match.
-
-    One of which nothing is known matches only where everything would: else any rule on a file denied `cat "$1"`.
-    """
-    if touch.value.form == "computed" and not touch.value.prefix:
-        return patterns.surely(touch.value)
-    return patterns.may_become(touch.value)
 
 
 def surely_word(patterns: Patterns, word: Word) -> bool:

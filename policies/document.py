@@ -276,6 +276,11 @@ class RuleTable(Table):
     attack: Annotated[str, AfterValidator(_attack)] | None = Field(
         default=None, description="The technique of MITRE ATT&CK that it speaks of.", examples=["T1567.002"]
     )
+    computed: bool = Field(
+        default=True,
+        description="In a rule that does not allow: a word that is known only at run time (`$x`) counts as whatever it "
+        "may be; if false, only as what it looks like (`/etc/$x`).",
+    )
     warn: bool = Field(
         default=False, description="In a rule that allows: let it run, and tell the bot the reason."
     )
@@ -294,6 +299,10 @@ class RuleTable(Table):
                 raise ValueError(
                     f'{key} is set where nothing is allowed, expected it with verdict = "allow" only'
                 )
+        if "computed" in self.model_fields_set and (allows or self.match is None):
+            raise ValueError(
+                "computed is set where no statement is denied, expected it beside match and a deny"
+            )
         for at, entry in enumerate(self.match or ()):
             if allows and entry.text is not None:
                 raise ValueError(
@@ -313,6 +322,7 @@ class RuleTable(Table):
             reason=self.reason,
             severity=self.severity,
             attack=self.attack,
+            computed=self.computed,
             warn=self.warn,
             notify=self.notify,
             past_quota=self.past_quota,

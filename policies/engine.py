@@ -11,15 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from policies.compiled import Entry
 from policies.facts import Facts
 from policies.model import Match, Request, Rule, Severity, Verdict, VerdictKind, When
-from policies.pattern import names
 from policies.scope import Scope
+from policies.when import unmet
 
 MAX_SCOPES = 64
 NOT_YET = "it needs an approval, and approvals cannot be given yet"
@@ -57,7 +57,7 @@ class Policy:
         """
         if request.access is None:
             return self._denied((), "the kind of access is not known")
-        matching = self._matching(request, lambda when: when.access is None or request.access in when.access)
+        matching = self._matching(request, whatever_access=False)
         asked = f"{request.access.value} on {request.target} as {request.login}"
         return self._verdict(
             [rule for rule in matching if rule.allows or rule.match is None],
@@ -71,7 +71,7 @@ class Policy:
         A deny that speaks of some kinds of access only, or of some statements, does not keep the session shut; it is
         applied to each request in the session, by `decide`, and to each statement, by `judge`.
         """
-        matching = self._matching(request, lambda when: True)
+        matching = self._matching(request, whatever_access=True)
         asked = f"a session on {request.target} as {request.login}"
         return self._verdict(
             [rule for rule in matching if rule.allows or (rule.match is None and rule.when.access is None)],
@@ -89,6 +89,10 @@ class Policy:
         """Return the verdict on a statement for which every `when` is taken as met."""
         return self._judged(self.scope(None), facts)
 
+    def entries(self, rule: str) -> tuple[Entry, ...]:
+        """Return the compiled entries of the rule of this id."""
+        return self._entries[rule]
+
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the rules in canonical form: one for any order of the same rules."""
         return self._digest
@@ -100,9 +104,7 @@ class Policy:
         if scope is None:
             rules = self.rules
             if request is not None:
-                rules = tuple(
-                    self._matching(request, lambda when: when.access is None or request.access in when.access)
-                )
+                rules = tuple(self._matching(request, whatever_access=False))
             scope = Scope(rules, [entry for rule in rules for entry in self._entries[rule.id]])
             self._scopes[key] = scope
             if len(self._scopes) > MAX_SCOPES:
@@ -120,15 +122,9 @@ class Policy:
             covered.rules, "no rule allows this statement", "rules allow all of this statement"
         )
 
-    def _matching(self, request: Request, access_fits: Callable[[When], bool]) -> list[Rule]:
+    def _matching(self, request: Request, *, whatever_access: bool) -> list[Rule]:
         """Return the rules whose `when` speaks of the request."""
-        return [
-            rule
-            for rule in self.rules
-            if access_fits(rule.when)
-            and covers_who(rule.when, request.identity, request.groups)
-            and covers_where(rule.when, request)
-        ]
+        return [rule for rule in self.rules if not unmet(rule.when, request, whatever_access=whatever_access)]
 
     def _verdict(self, matching: Sequence[Rule], default: str, plain: str) -> Verdict:
         """Return the verdict of the gravest kind among the rules; `default` is the reason if there is none."""
@@ -157,27 +153,6 @@ class Policy:
         return Verdict(kind=VerdictKind.DENY, rules=rules, reason=reason, policy=self._digest)
 
 
-def covers_who(when: When, identity: str, groups: Iterable[str]) -> bool:
-    """Say whether `when` speaks of this identity with these groups."""
-    return _any(when.identities, (identity,)) and _any(when.groups, groups)
-
-
-def covers_where(when: When, request: Request) -> bool:
-    """Say whether `when` speaks of the request's target, labels and login."""
-    return (
-        _any(when.targets, (request.target,))
-        and _any(when.logins, (request.login,))
-        and all(
-            key in request.labels and _any(patterns, (request.labels[key],))
-            for key, patterns in (when.labels or {}).items()
-        )
-    )
-
-
-def _any(patterns: tuple[str, ...] | None, texts: Iterable[str]) -> bool:
-    return patterns is None or any(map(names(patterns).has, texts))
-
-
 def _id(rule: Rule) -> str:
     return rule.id
 
@@ -198,6 +173,7 @@ def _canonical(rule: Rule) -> dict[str, Any]:
         "reason": rule.reason,
         "severity": rule.severity,
         "attack": rule.attack,
+        "computed": rule.computed,
         "warn": rule.warn,
         "notify": rule.notify,
         "past_quota": rule.past_quota,

@@ -22,6 +22,8 @@ MAX_MASKS = 1024
 _EXTENDED = re.compile(r"[?*+@!]\(")
 _DOTTED = re.compile(r"(?:^|/)\.\.?[*?\[]")  # `.*` and `.?` may become `..`
 _CLASS = re.compile(r"\[(?P<not>[!^]?)(?P<inside>\]?[^\]]*)\]")
+_SUBSTITUTION = re.compile(r"[$<>=]\(|`")
+_VARIABLE = re.compile(r"\$(?:\{[^{}]*\}|[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?!$-])")
 _ALTERNATIVES = re.compile(r"\{[^{}]*,[^{}]*\}")
 
 
@@ -53,6 +55,7 @@ class Characters:
 
 
 ANY = Characters(all_but=True)
+_NAME = Characters(frozenset("/"), all_but=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,25 @@ def word_glob(word: Word, unseen: str = "/") -> Glob:
                 parts.append(_one(character))
         at += length
     if extended or at < len(text):
+        parts.append(Part(ANY, run=True))
+    return Glob(tuple(parts))
+
+
+def seen_glob(word: Word) -> Glob:
+    """Return a glob of what a computed word looks like: each variable in it as a part of one name."""
+    text = word.text
+    if not text.startswith(word.prefix) or text == word.prefix or _SUBSTITUTION.search(text):
+        return _begins(word.prefix)
+    parts: list[Part] = []
+    at = 0
+    while at < len(text) and len(parts) < MAX_WORD_PARTS:
+        if found := _VARIABLE.match(text, at):
+            parts.append(Part(_NAME if parts else ANY, run=True))
+            at = found.end()
+        else:
+            parts.append(Part(_NAME, run=True) if text[at] == "*" else _one(text[at]))
+            at += 1
+    if at < len(text):
         parts.append(Part(ANY, run=True))
     return Glob(tuple(parts))
 

@@ -107,8 +107,10 @@ class Match:
 class Rule:
     """One rule: the verdict it gives on what its `when` and one entry of its `match` match.
 
-    Without `match` it speaks of every request and statement. `past_quota` says what an allowed session does once it
-    holds more than the recorder's quota of content. `place` is the file and the key that it was read from.
+    Without `match` it speaks of every request and statement. `computed` says that a word which is known only when the
+    statement runs may be what a rule that does not allow looks for; if not, it has to look like it. `past_quota` says
+    what an allowed session does once it holds more than the recorder's quota of content. `place` is the file and the
+    key that it was read from.
     """
 
     id: str
@@ -118,6 +120,7 @@ class Rule:
     reason: str = ""
     severity: Severity | None = None
     attack: str | None = None
+    computed: bool = True
     warn: bool = False
     notify: bool = False
     past_quota: PastQuota = "end"

@@ -17,7 +17,7 @@ from typing import Protocol, cast
 import re2
 
 from policies.facts import Word
-from policies.glob import Characters, Glob, literal_glob, parse_glob, word_glob
+from policies.glob import Characters, Glob, literal_glob, parse_glob, seen_glob, word_glob
 
 GLOB_PREFIX = "glob:"
 PATH_STOPS = "/:"
@@ -57,13 +57,19 @@ class Patterns:
             return True
         return self._expression is not None and self._expression.fullmatch(encoded(text)) is not None
 
-    def may_become(self, word: Word, *, option: bool = False) -> bool:
+    def may_become(self, word: Word, *, option: bool = False, guess: bool = True) -> bool:
         """Say whether the word is, or may be when the statement runs, a text that a pattern matches.
 
         Without `option`, a wildcard at the start of a word is not thought to find a file called like an option (`-x`).
+        Without `guess`, what is computed matches only if how it begins fits, or all that it looks like does.
         """
         if word.literal:
             return self.has(word.text)
+        if word.form == "computed" and not guess:
+            seen = seen_glob(word)
+            return any(
+                pattern.meets(seen) if word.prefix else pattern.includes(seen) for pattern in self._all
+            )
         unknown = word_glob(word)
         wild = not option and word.form == "glob" and word.text[:1] in ("*", "?", "[")
         return any(pattern.meets(unknown) for pattern in self._all if not (wild and _is_option(pattern)))

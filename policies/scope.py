@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from policies.compiled import TOUCH_KEYS, Entry, TouchKey, may_touch, touched
+from policies.compiled import TOUCH_KEYS, Entry, TouchKey, touched
 from policies.coverage import Coverage, coverage
 from policies.facts import Command, Facts, Flag, Touch
 from policies.model import Rule
@@ -118,8 +118,9 @@ class _Touching:
     def __init__(self, key: TouchKey, entries: list[Entry]) -> None:
         self.entries = entries
         texts = [text for entry in entries for text in getattr(entry.match, key)]
+        self._guess = any(entry.guess for entry in entries)
         self._patterns = Patterns(texts, NO_STOPS if key == "contacts" else PATH_STOPS, folder=True)
 
     def is_met(self, touch: Touch) -> bool:
         """Say whether one of the patterns may match what is touched."""
-        return may_touch(self._patterns, touch)
+        return self._patterns.may_become(touch.value, guess=self._guess)

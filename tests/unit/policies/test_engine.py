@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.engine import Policy
-from policies.model import Access, Request, Rule, VerdictKind, When
+from policies.model import Access, Match, Request, Rule, VerdictKind, When
 
 ALLOW, DENY = VerdictKind.ALLOW, VerdictKind.DENY
 
@@ -193,6 +193,14 @@ def test_digest_changes_with_any_part_of_a_rule_but_not_with_the_order_of_lists(
         replace(plain, verdict=DENY),
         replace(plain, reason="x"),
         replace(plain, past_quota="digest-only"),
+        replace(plain, severity="low"),
+        replace(plain, attack="T1105"),
+        replace(plain, computed=False),
+        replace(plain, warn=True),
+        replace(plain, notify=True),
+        replace(plain, match=(Match(program=("x",)),)),
+        replace(plain, match=(Match(argv=(("x",),)),)),
+        replace(plain, match=(Match(argv=(("x",),), more=True),)),
         rule("r", groups=("a",)),
         rule("r", identities=("a", "b")),
         rule("r", groups=("a", "b"), labels={"env": ("a",)}),

@@ -218,7 +218,7 @@ def test_statement_that_does_nothing_is_for_whoever_may_do_something() -> None:
         ('{reads = "glob:/srv/**"}', {"reads": ["/srvs"]}, False),
         ('{reads = "glob:/srv/*"}', {"reads": ["/srv/a/b"]}, False),
         ('{reads = "/etc/shadow"}', {"reads": ["/etc/shad?w"]}, True),
-        ('{reads = "/etc/shadow"}', {"reads": ["$x"]}, False),
+        ('{reads = "/etc/shadow"}', {"reads": ["$x"]}, True),
         ('{reads = "/etc/shadow"}', {"reads": ["/etc/$x"]}, True),
         ('{reads = "glob:**"}', {"reads": ["$x"]}, True),
         ('{writes = "/etc/shadow"}', {"reads": ["/etc/shadow"]}, False),
@@ -232,6 +232,32 @@ def test_statement_that_does_nothing_is_for_whoever_may_do_something() -> None:
 def test_deny_on_what_is_touched(entry: str, fields: dict[str, list[str]], expected: bool) -> None:
     subject = facts("x", "y", **{key: touches(*texts, by=1) for key, texts in fields.items()})
     assert denies(entry, subject) is expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "path", "expected"),
+    [
+        ('{reads = "/etc/shadow"}', "$x", False),
+        ('{reads = "/etc/shadow"}', "/etc/$x", True),
+        ('{reads = "/etc/shadow"}', "/$x/$y", True),
+        ('{reads = "/etc/shadow"}', "/$x", False),
+        ('{reads = "glob:/home/*/.ssh/**"}', "/home/$USER/app.log", False),
+        ('{reads = "glob:/home/*/.ssh/**"}', "/home/${USER}/.ssh/$x", True),
+        ('{reads = "glob:/home/*"}', "$TMP/x", False),
+        ('{reads = "glob:**/.ssh/id_*"}', "$DIR/.ssh/id_rsa", True),
+        ('{reads = "glob:/etc/**"}', "/etc/$(cat x)/y", True),
+        ('{args_any = "-delete"}', "$x", False),
+        ('{argv = ["x", "-delete", "..."]}', "$x", False),
+        ('{contacts = "glob:*"}', "$x", True),
+    ],
+)
+def test_deny_that_does_not_guess_goes_by_what_is_computed_looks_like(
+    entry: str, path: str, expected: bool
+) -> None:
+    text = f'[[rule]]\nid = "r"\nverdict = "deny"\ncomputed = false\nmatch = [{entry}]\n'
+    made = parse_policy([Source(label="policy.toml", text=text)])
+    subject = facts(f"x {path}", reads=touches(path), contacts=touches(path))
+    assert made.judge_alone(subject).rules == (("r",) if expected else ())
 
 
 def test_deny_needs_one_command_for_what_it_says_of_a_command_and_the_statement_for_the_rest() -> None:
