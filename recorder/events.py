@@ -21,6 +21,7 @@ class Kind(StrEnum):
     OPEN = "open"  # detail: the session's header, see recorder.recording.Header
     REQUEST = "request"  # data: the command's bytes or the subsystem; detail: access, type, pty (what terminal), env
     VERDICT = "verdict"  # detail: verdict, rules, reason
+    STATEMENT = "statement"  # data: its bytes; detail: verdict, rules, reason, policy (its digest), facts, …
     INPUT = "input"  # data: bytes from the bot to the target
     OUTPUT = "output"  # data: bytes from the target to the bot
     ERROR = "error"  # data: bytes from the target to the bot's stderr

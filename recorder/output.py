@@ -84,6 +84,18 @@ def command(event: Event) -> str:
     return plain(asked or str(event.detail.get("type") or event.detail.get("access") or "request"))
 
 
+def judged(event: Event) -> str | None:
+    """Return what a STATEMENT says, escaped for one line, with its verdict if it is another than allow.
+
+    A command that was allowed has its REQUEST beside it, and says nothing.
+    """
+    verdict = plain(str(event.detail.get("verdict")))
+    if verdict == "allow" and event.detail.get("request"):
+        return None
+    text = plain(event.data.decode("utf-8", "surrogateescape").strip("\r\n"))
+    return text if verdict == "allow" else f"{verdict}: {text}"
+
+
 def transferred(event: Event) -> str | None:
     """Return `upload /path 123 bytes` if the event is the last word on a file or a stream, else None."""
     detail = event.detail
@@ -111,6 +123,8 @@ def label(event: Event) -> str | None:
     match event.kind:
         case Kind.REQUEST:
             text: str | None = command(event)
+        case Kind.STATEMENT:
+            text = judged(event)
         case Kind.MARKER:
             text = plain(str(event.detail.get("label", "")))
         case _:

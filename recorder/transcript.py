@@ -156,14 +156,10 @@ def _told(event: Event) -> str | None:
             kind = detail.get("type") or detail.get("access") or "request"
             asked = command(event)
             return kind if kind == asked else f"{kind} {asked}"
+        case Kind.STATEMENT:
+            return _judged(event, why)
         case Kind.VERDICT:
-            rules = event.detail.get("rules") or []
-            by = (
-                ", ".join(plain(str(rule)) for rule in rules)
-                if isinstance(rules, (list, tuple))
-                else plain(str(rules))
-            )
-            return f"{detail.get('verdict', '?')} by {by or 'no rule'}{why}"
+            return f"{detail.get('verdict', '?')} by {_rules(event)}{why}"
         case Kind.FILE:
             return _file(event, detail)
         case Kind.SIGNAL:
@@ -180,6 +176,21 @@ def _told(event: Event) -> str | None:
             return f"{detail.get('state', 'closed')}{why}"
         case _:
             return None
+
+
+def _rules(event: Event) -> str:
+    rules = event.detail.get("rules") or []
+    named = ", ".join(plain(str(rule)) for rule in rules) if isinstance(rules, (list, tuple)) else plain(str(rules))
+    return named or "no rule"
+
+
+def _judged(event: Event, why: str) -> str | None:
+    """Return a statement with its verdict, unless it was allowed without a word: its input and output are told."""
+    verdict = plain(str(event.detail.get("verdict", "?")))
+    if verdict == "allow" and not event.detail.get("warn"):
+        return None
+    text = plain(event.data.decode("utf-8", "surrogateescape").strip("\r\n"))
+    return f"{verdict} by {_rules(event)}{why}: {text}"
 
 
 def _file(event: Event, detail: Mapping[str, str]) -> str | None:

@@ -1,0 +1,160 @@
+"""Put every statement of a session before the policy in force, and say what came of it.
+
+In      statements as bytes, or facts that are known already (file operations, data)
+Out     Ruling: the statement, its facts, its verdict; the event to record, the line for the bot
+Holds   one pool of threads for all sessions, SECOND_OPINIONS at once: parsing that takes long is off the loop (L11)
+Source  docs/policies.md; docs/security.md, laws L3 and L4
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bastion.errors import Refused
+from policies.engine import Policy
+from policies.facts import Facts, Flag, unparsed
+from policies.model import Access, Request, Verdict, VerdictKind
+from policies.shell import doubtful, quick
+from policies.shell.dialect import foreign
+from policies.shell.second import agreed
+from recorder.events import Kind
+
+log = logging.getLogger("bastion.gate")
+
+SECOND_OPINIONS = 4
+LONG_BYTES = 4096  # parsing more than this at once is not for the loop
+SHOWN_CHARS = 200
+
+Asked = Callable[[Access], tuple[Policy, Request]]
+
+_pool = ThreadPoolExecutor(SECOND_OPINIONS, thread_name_prefix="second-opinion")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """A statement with its verdict; `source` is what the target would get."""
+
+    source: bytes
+    facts: Facts
+    verdict: Verdict
+
+    @property
+    def allowed(self) -> bool:
+        return self.verdict.allowed
+
+    @property
+    def switches(self) -> bool:
+        """Say whether what follows on the channel may be for something else than the shell."""
+        return bool(self.facts.flags & {Flag.READS_STDIN, Flag.SWITCHES_INPUT})
+
+    def refused(self, why: str) -> Ruling:
+        """Return the ruling on a statement that cannot be passed on, whatever the policy says."""
+        verdict = Verdict(
+            kind=VerdictKind.DENY, rules=(), reason=f"not a statement: {why}", policy=self.verdict.policy
+        )
+        return replace(self, verdict=verdict)
+
+    def detail(self) -> dict[str, Any]:
+        """Return what the recording says of it, beside its bytes."""
+        verdict = self.verdict
+        return {
+            "verdict": verdict.kind.value,
+            "rules": list(verdict.rules),
+            "reason": verdict.reason,
+            "policy": verdict.policy,
+            **({"severity": verdict.severity.value} if verdict.severity else {}),
+            **({"attack": list(verdict.attack)} if verdict.attack else {}),
+            **({"warn": True} if verdict.warn else {}),
+            **({"notify": True} if verdict.notify else {}),
+            "facts": self.facts.as_json(),
+        }
+
+    def line(self, session: str) -> str:
+        """Return what the bot is told: that it is denied, or that it is warned."""
+        verdict = self.verdict
+        by = f" by {', '.join(verdict.rules)}" if verdict.rules else ""
+        return f"{'warned' if verdict.allowed else 'denied'}{by}: {verdict.reason} (session {session})"
+
+
+class Gate:
+    """The gate of one session."""
+
+    def __init__(self, asked: Asked, *, session: str, about: str) -> None:
+        """`asked` gives the policy in force and its question, or raises Refused; `about` is who and where, for alerts."""
+        self._asked = asked
+        self.session = session
+        self._about = about
+
+    def filters(self, access: Access) -> bool:
+        """Say whether any statement of this access may fare otherwise than another."""
+        try:
+            policy, request = self._asked(access)
+        except Refused:
+            return True
+        return policy.filters(request)
+
+    def may(self, access: Access) -> bool:
+        """Say whether an access may begin."""
+        try:
+            policy, request = self._asked(access)
+        except Refused:
+            return False
+        return policy.decide(request).allowed
+
+    async def statement(self, source: bytes, access: Access, *, shell: str, why: str = "") -> Ruling:
+        """Judge one shell statement; `why` says that it is none that can be understood."""
+        return self.known(await facts_of(source, shell, why), access, source)
+
+    def known(self, facts: Facts, access: Access, source: bytes = b"") -> Ruling:
+        """Judge what is known already."""
+        try:
+            policy, request = self._asked(access)
+            verdict = policy.judge(request, facts)
+        except Refused as error:
+            verdict = Verdict(kind=VerdictKind.DENY, rules=(), reason=error.public)
+        ruling = Ruling(source=source, facts=facts, verdict=verdict)
+        if verdict.notify:
+            shown = facts.statement[:SHOWN_CHARS].encode("utf-8", "surrogateescape")
+            log.warning(
+                "alert session=%s %s verdict=%s rules=%s severity=%s statement=%r",
+                self.session,
+                self._about,
+                verdict.kind.value,
+                ",".join(verdict.rules),
+                verdict.severity.value if verdict.severity else "none",
+                shown,
+            )
+        return ruling
+
+
+async def facts_of(source: bytes, shell: str, why: str = "") -> Facts:
+    """Return the facts of one statement for this shell, of which nothing is known if there is a `why`."""
+    text = source.decode("utf-8", "surrogateescape")
+    why = why or foreign(shell, source)
+    if why:
+        return unparsed(text, why)
+    if len(source) > LONG_BYTES:
+        return await _off_the_loop(_both, source)
+    facts = quick(source)
+    return await _off_the_loop(agreed, source, facts) if doubtful(source) else facts
+
+
+def data_facts(why: str) -> Facts:
+    """Return the facts of input that something else than the shell reads."""
+    return Facts(statement="", language="data", flags=frozenset({Flag.DATA}), why={Flag.DATA: why})
+
+
+def _both(source: bytes) -> Facts:
+    facts = quick(source)
+    return agreed(source, facts) if doubtful(source) else facts
+
+
+async def _off_the_loop(work: Callable[..., Facts], *args: Any) -> Facts:
+    return await asyncio.get_running_loop().run_in_executor(_pool, work, *args)
+
+

@@ -1,0 +1,75 @@
+"""Say what stands between a bot's input and the target where input is judged before it goes on.
+
+In      what the bot sends
+Out     Admitted, in order: what to record first, then what goes to the target and what the bot is shown
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from bastion.gate import Gate, Ruling
+from policies.model import Access
+from recorder.events import Event, Kind
+from recorder.recording import Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Record `events`; then send `forward` to the target, show the bot `shown`, and tell it `told` on stderr.
+
+    `shut` says that nothing more of the bot's input is taken.
+    """
+
+    events: tuple[Event, ...] = ()
+    forward: bytes = b""
+    shown: bytes = b""
+    told: bytes = b""
+    shut: bool = False
+
+
+class Inlet(Protocol):
+    """Judge one channel's input."""
+
+    def take(self, data: bytes) -> AsyncIterator[Admitted]:
+        """Take bytes from the bot."""
+
+    def end(self) -> AsyncIterator[Admitted]:
+        """End the input."""
+
+    def watch(self, data: bytes) -> None:
+        """See what the target printed; it may only add secrecy, and never changes what is judged."""
+
+    def resize(self, cols: int) -> None:
+        """Note how wide the bot's terminal is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """What an inlet knows of its channel."""
+
+    gate: Gate
+    recording: Recording
+    number: int
+    access: Access
+    shell: str
+
+    def statement(self, ruling: Ruling, data: bytes | None = None) -> Event:
+        """Return the event that a statement was judged; `data` instead of its own bytes where those are secret."""
+        source = ruling.source if data is None else data
+        return self.recording.event(Kind.STATEMENT, self.number, source, **ruling.detail())
+
+    def input(self, data: bytes) -> Event:
+        """Return the event of bytes that go to the target."""
+        return self.recording.event(Kind.INPUT, self.number, data)
+
+    def shown(self, data: bytes) -> Event:
+        """Return the event of bytes that the bastion itself puts on the bot's terminal."""
+        return self.recording.event(Kind.OUTPUT, self.number, data, of="editor")
+
+    def notice(self, ruling: Ruling) -> Event:
+        """Return the event of the line that tells the bot of a ruling; its bytes are what to tell."""
+        line = f"bastion: {ruling.line(self.gate.session)}\r\n".encode("utf-8", "backslashreplace")
+        return self.recording.event(Kind.NOTICE, self.number, line)

@@ -1,0 +1,165 @@
+"""Judge a script on a shell's stdin statement by statement, and other input as the data it is.
+
+In      what the bot sends, in any pieces, at any speed: no timer decides anything
+Out     Admitted: statements that are allowed, in order; nothing behind one that is denied
+Holds   one statement (policies.shell.assembler)
+Source  docs/policies.md; docs/security.md, law L3
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from bastion.gate import Ruling, data_facts
+from bastion.inlet import Admitted, Channel
+from bastion.stdin_shell import shell_on_stdin
+from policies.shell.assembler import Piece, ShellAssembler
+from recorder.events import Event
+
+AT_ONCE = 64  # statements that are recorded and sent together
+BREATH = 8  # statements after which other sessions have their turn
+SHOWN_BYTES = 1024  # of refused data that are kept
+
+INTERRUPT = b"\x03"
+
+
+class _Batch:
+    """What has been judged and not yet gone on."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._events: list[Event] = []
+        self._forward = bytearray()
+        self._told = bytearray()
+        self.judged = 0
+
+    def add(self, ruling: Ruling, source: bytes) -> None:
+        """Add a ruling, and what goes on by it."""
+        self._events.append(self._channel.statement(ruling))
+        self.judged += 1
+        if ruling.verdict.warn or not ruling.allowed:
+            notice = self._channel.notice(ruling)
+            self._events.append(notice)
+            self._told += notice.data
+        if ruling.allowed:
+            self._forward += source
+
+    def pass_on(self, data: bytes) -> None:
+        """Add bytes that need no ruling."""
+        self._forward += data
+
+    def admitted(self, *, shut: bool = False) -> Admitted:
+        """Return all that was added."""
+        forward = bytes(self._forward)
+        events = [*self._events, *([self._channel.input(forward)] if forward else [])]
+        return Admitted(events=tuple(events), forward=forward, told=bytes(self._told), shut=shut)
+
+
+class DataInlet:
+    """Input that a program reads: judged once, as data. With a terminal, refused input does not end the channel."""
+
+    def __init__(self, channel: Channel, why: str, *, terminal: bool = False) -> None:
+        self._channel = channel
+        self._why = why
+        self._terminal = terminal
+        self._allowed: bool | None = None
+
+    async def take(self, data: bytes) -> AsyncIterator[Admitted]:
+        """Take bytes; see Inlet."""
+        batch = _Batch(self._channel)
+        keys = self._terminal and not data.strip(INTERRUPT)
+        if self._allowed is None and not keys:
+            ruling = self._channel.gate.known(
+                data_facts(self._why), self._channel.access, data[:SHOWN_BYTES]
+            )
+            self._allowed = ruling.allowed
+            batch.add(ruling, b"")
+        if self._allowed:
+            batch.pass_on(data)
+        elif self._terminal:
+            batch.pass_on(INTERRUPT * data.count(INTERRUPT))
+        yield batch.admitted(shut=not (self._allowed or self._terminal))
+
+    async def end(self) -> AsyncIterator[Admitted]:
+        """End the input; see Inlet."""
+        return
+        yield
+
+    def watch(self, data: bytes) -> None:
+        """Output changes nothing; see Inlet."""
+
+    def resize(self, cols: int) -> None:
+        """Size changes nothing; see Inlet."""
+
+
+class ScriptInlet:
+    """The script of a shell that reads its stdin."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._shell = channel.shell
+        self._assembler = ShellAssembler()
+        self._data: DataInlet | None = None
+
+    async def take(self, data: bytes) -> AsyncIterator[Admitted]:
+        """Take bytes; see Inlet."""
+        batch = _Batch(self._channel)
+        at = 0
+        while at < len(data) and self._data is None:
+            # Line by line: what follows a statement may turn out to be data, which must stay as it is.
+            end = data.find(b"\n", at) + 1 or len(data)
+            pieces = self._assembler.feed(data[at:end])
+            at = end
+            for piece in pieces:
+                if not await self._judge(piece, batch):
+                    yield batch.admitted(shut=True)
+                    return
+                if batch.judged >= AT_ONCE:
+                    yield batch.admitted()
+                    batch = _Batch(self._channel)
+                elif batch.judged % BREATH == 0:
+                    await asyncio.sleep(0)
+        yield batch.admitted()
+        if self._data is not None and at < len(data):
+            async for admitted in self._data.take(data[at:]):
+                yield admitted
+
+    async def end(self) -> AsyncIterator[Admitted]:
+        """End the input: a last line without its newline is a statement too; see Inlet."""
+        batch = _Batch(self._channel)
+        for piece in self._assembler.finish():
+            if not await self._judge(piece, batch):
+                yield batch.admitted(shut=True)
+                return
+        yield batch.admitted()
+
+    def watch(self, data: bytes) -> None:
+        """Output changes nothing; see Inlet."""
+
+    def resize(self, cols: int) -> None:
+        """Size changes nothing; see Inlet."""
+
+    async def _judge(self, piece: Piece, batch: _Batch) -> bool:
+        """Judge one statement; say whether the script goes on."""
+        if piece.blank:
+            batch.pass_on(piece.source)
+            return True
+        channel = self._channel
+        ruling = await channel.gate.statement(
+            piece.source, channel.access, shell=self._shell, why=piece.why
+        )
+        if not piece.whole:
+            ruling = ruling.refused(piece.why)
+        batch.add(ruling, piece.source)
+        if ruling.allowed and ruling.switches:
+            self._switch(ruling)
+        return ruling.allowed
+
+    def _switch(self, ruling: Ruling) -> None:
+        """Note who reads what follows: a shell that reads statements in turn, or something else."""
+        shell = shell_on_stdin(ruling.facts)
+        if not shell:
+            self._data = DataInlet(self._channel, "an earlier statement takes the input that follows")
+        elif shell != "bash":
+            self._shell = shell
