@@ -85,7 +85,7 @@ class Gate:
     """The gate of one session."""
 
     def __init__(self, asked: Asked, *, session: str, about: str) -> None:
-        """`asked` gives the policy in force and its question, or raises Refused; `about` is who and where, for alerts."""
+        """`asked` gives the policy in force and its question, or raises Refused; `about` is for alerts."""
         self._asked = asked
         self.session = session
         self._about = about
@@ -156,5 +156,3 @@ def _both(source: bytes) -> Facts:
 
 async def _off_the_loop(work: Callable[..., Facts], *args: Any) -> Facts:
     return await asyncio.get_running_loop().run_in_executor(_pool, work, *args)
-
-

@@ -56,10 +56,14 @@ class Channel:
     access: Access
     shell: str
 
-    def statement(self, ruling: Ruling, data: bytes | None = None) -> Event:
-        """Return the event that a statement was judged; `data` instead of its own bytes where those are secret."""
+    def statement(self, ruling: Ruling, data: bytes | None = None, *, request: bool = False) -> Event:
+        """Return the event that a statement was judged; `data` instead of its own bytes where those are secret.
+
+        `request` says that its REQUEST is on record as well.
+        """
         source = ruling.source if data is None else data
-        return self.recording.event(Kind.STATEMENT, self.number, source, **ruling.detail())
+        detail = {"request": True, **ruling.detail()} if request else ruling.detail()
+        return self.recording.event(Kind.STATEMENT, self.number, source, **detail)
 
     def input(self, data: bytes) -> Event:
         """Return the event of bytes that go to the target."""

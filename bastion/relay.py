@@ -13,18 +13,20 @@ import asyncio
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from bastion.errors import BastionError
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Resize, Signal
+from bastion.inlet import Admitted, Inlet
 from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError
 from recorder.errors import RecorderError
 from recorder.events import Event, Kind, weight
 from recorder.recording import Recording
 
+STATUS_DENIED = 126
 IN_FLIGHT = 2  # batches of one direction that are with the recorder at once
 
 
@@ -32,6 +34,12 @@ class QuotaExceeded(BastionError):
     """The session holds as much content as the recorder's quota allows, and no rule lets it go on."""
 
     code = "quota"
+
+
+class PolicyChanged(BastionError):
+    """A reload brought rules for statements that a channel has sent unjudged so far."""
+
+    code = "policy-changed"
 
 
 class BotEnd(Protocol):
@@ -103,7 +111,11 @@ class Quota:
 
 @dataclass(slots=True, kw_only=True)
 class Relay:
-    """One channel between a bot and a target."""
+    """One channel between a bot and a target.
+
+    An `inlet` judges the bot's input. Once it has shut, the target gets the end of input, and the channel ends with 126
+    when what was allowed before has come to its own end. Input without an inlet goes on as long as `free` says so.
+    """
 
     bot: BotEnd
     target: TargetEnd
@@ -111,6 +123,9 @@ class Relay:
     channel: int
     quota: Quota
     tap: Tap | None = None
+    inlet: Inlet | None = None
+    free: Callable[[], bool] = lambda: True
+    _shut: bool = False
     _spoke: asyncio.Event = field(default_factory=asyncio.Event)
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
     _flying: dict[Side, deque[asyncio.Future[None]]] = field(
@@ -139,6 +154,8 @@ class Relay:
         if self._failure is not None:
             raise self._failure
         exited = None if outward.cancelled() else outward.result()
+        if self._shut and not outward.cancelled():
+            exited = Exited(status=STATUS_DENIED)
         if exited is not None:
             await self._append([self._exit_event(exited)])
             self.bot.exit(exited)
@@ -148,23 +165,36 @@ class Relay:
         """Pass on what the bot sends; return when its channel is gone."""
         while True:
             for run in _runs(await self.bot.inbox.take()):
-                if isinstance(run, Data) and self.tap is None:
+                if isinstance(run, Data) and self.tap is None and self.inlet is None:
+                    if not self.free():
+                        raise PolicyChanged(
+                            "the policy now judges what this channel sends, which began unjudged"
+                        )
                     await self._stream("client", run)
                     continue
                 await self._landed("client")
                 await self._unstalled("client", self.bot.inbox)
                 match run:
+                    case Data() | Eof() if self._shut:
+                        pass
+                    case Data() if self.inlet is not None:
+                        await self._admit(self.inlet.take(run.data))
                     case Data():
                         await self._pass("client", run.data)
                     case Resize():
                         await self._append([self._event(Kind.RESIZE, **asdict(run))])
                         self.target.resize(run)
+                        if self.inlet is not None:
+                            self.inlet.resize(run.cols)
                     case Signal():
                         await self._append([self._event(Kind.SIGNAL, name=run.name)])
                         self.target.signal(run.name)
                     case Eof():
-                        await self._append([self._event(Kind.EOF, side="client")])
-                        self.target.write_eof()
+                        if self.inlet is not None:
+                            await self._admit(self.inlet.end())
+                        if not self._shut:
+                            await self._append([self._event(Kind.EOF, side="client")])
+                            self.target.write_eof()
                     case OutputUnwanted():
                         await self._append([self._event(Kind.EOF, side="client", of="output")])
                         self.target.stop_output()
@@ -183,6 +213,8 @@ class Relay:
             closed = False
             for run in _runs(await self.target.inbox.take()):
                 if isinstance(run, Data) and (self.tap is None or run.error):
+                    if self.inlet is not None:
+                        self.inlet.watch(run.data)
                     await self._stream("target", run)
                     continue
                 await self._landed("target")
@@ -201,6 +233,21 @@ class Relay:
                         pass
             if closed:
                 return exited
+
+    async def _admit(self, admissions: AsyncIterator[Admitted]) -> None:
+        """Record what was judged; then let go of what was allowed, and say what was not."""
+        async for admitted in admissions:
+            await self._append(admitted.events, bytes_in=len(admitted.forward), bytes_out=len(admitted.shown))
+            if admitted.shown:
+                await self.bot.write(admitted.shown)
+            if admitted.told:
+                await self.bot.write(admitted.told, error=True)
+            if admitted.forward:
+                await self.target.write(admitted.forward)
+            if admitted.shut:
+                self._shut = True
+                await self._append([self._event(Kind.EOF, side="client", of="denied")])
+                self.target.write_eof()
 
     async def _stream(self, side: Side, run: Data) -> None:
         """Record bytes as they are; they go on as soon as they are committed, while the next are being recorded."""

@@ -70,9 +70,7 @@ class DataInlet:
         batch = _Batch(self._channel)
         keys = self._terminal and not data.strip(INTERRUPT)
         if self._allowed is None and not keys:
-            ruling = self._channel.gate.known(
-                data_facts(self._why), self._channel.access, data[:SHOWN_BYTES]
-            )
+            ruling = self._channel.gate.known(data_facts(self._why), self._channel.access, data[:SHOWN_BYTES])
             self._allowed = ruling.allowed
             batch.add(ruling, b"")
         if self._allowed:
@@ -146,9 +144,7 @@ class ScriptInlet:
             batch.pass_on(piece.source)
             return True
         channel = self._channel
-        ruling = await channel.gate.statement(
-            piece.source, channel.access, shell=self._shell, why=piece.why
-        )
+        ruling = await channel.gate.statement(piece.source, channel.access, shell=self._shell, why=piece.why)
         if not piece.whole:
             ruling = ruling.refused(piece.why)
         batch.add(ruling, piece.source)

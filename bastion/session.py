@@ -15,15 +15,19 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from bastion.course import Course, StatementDenied, lay_course, still_free
 from bastion.errors import Denied, Refused, TargetError
+from bastion.gate import Gate
 from bastion.inbox import Exited
+from bastion.inlet import Channel
 from bastion.principal import Principal, principal_of
-from bastion.relay import BotEnd, Quota, QuotaExceeded, Relay, TargetEnd
+from bastion.relay import STATUS_DENIED, BotEnd, PolicyChanged, Quota, QuotaExceeded, Relay, TargetEnd
 from bastion.requests import Request
 from bastion.resolve import access_request, find_target
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
 from bastion.transfer import ScpTap, SftpTap, StreamTap, Tap, TransferError
+from policies.engine import Policy
 from policies.model import Access, Verdict, VerdictKind
 from policies.model import Request as Question
 from recorder.errors import RecorderError
@@ -32,7 +36,6 @@ from recorder.recording import Recording
 
 log = logging.getLogger("bastion.session")
 
-STATUS_DENIED = 126
 STATUS_SSH = 255
 IDLE_LOOKS = 20  # in the time that a session may be idle
 TELL_S = 0.3  # how long the end of a session may wait for a bot to take the reason
@@ -72,6 +75,11 @@ class Session:
         self._way = way
         self._config = config
         self._ended = ended
+        self._gate = Gate(
+            self._asked,
+            session=self.id,
+            about=f"identity={principal.name} target={target.name} login={login}",
+        )
         self._tasks = Tasks()
         self._channels = 0
         self._bots: dict[int, BotEnd] = {}
@@ -96,8 +104,9 @@ class Session:
         channel = self._channels
         self._bots[channel] = bot
         try:
-            verdict = await self._decide(channel, request)
-            target = await self._way.open(request)
+            verdict, access = await self._decide(channel, request)
+            course = await self._lay(channel, request, access)
+            target = await self._way.open(course.request)
         except QuotaExceeded as error:
             self.end(f"session ended: {error.public}")
         except Denied as error:
@@ -109,7 +118,7 @@ class Session:
             self._fail(error)
             return False
         else:
-            relay = self._relay(bot, target, channel, request, verdict)
+            relay = self._relay(bot, target, channel, course, verdict)
             self._tasks.start(self._serve(relay, channel, on_close), f"relay {self.id}#{channel}")
         return True
 
@@ -167,17 +176,20 @@ class Session:
         self._ended(self, failure)
         self.on_end()
 
-    async def _decide(self, channel: int, request: Request) -> Verdict:
-        """Ask the policy in force, and record the request with its verdict; raise Denied."""
+    async def _decide(self, channel: int, request: Request) -> tuple[Verdict, Access]:
+        """Ask the policy in force whether the access may begin, and record the request with its verdict; raise Denied.
+
+        A terminal is `raw`, recorded and not filtered, if the policy would filter it otherwise and grants that.
+        """
         access = request.access
+        verdict = self._begins(access)
+        terminal = request.pty is not None and access in (Access.EXEC, Access.SHELL)
+        refused = verdict.kind is not VerdictKind.ALLOW and verdict.rules
+        if access is not None and terminal and not refused and self._gate.filters(access):
+            raw = self._begins(Access.RAW)
+            if raw.allowed:
+                access, verdict = Access.RAW, raw
         config = self._config()
-        if access is None:
-            verdict = _denied("this subsystem is not served here")
-        else:
-            try:
-                verdict = config.policy.decide(self._question(config, access))
-            except Refused as error:
-                verdict = _denied(error.public)
         quota_bytes = config.recorder.quota_bytes
         if self.recording.content_bytes >= quota_bytes and verdict.record != "digest-only":
             raise QuotaExceeded(
@@ -192,12 +204,44 @@ class Session:
                     verdict=verdict.kind.value,
                     rules=list(verdict.rules),
                     reason=verdict.reason,
+                    policy=verdict.policy,
+                    filtered=access is not Access.RAW,
                 ),
             ]
         )
-        if not verdict.allowed:
+        if access is None or not verdict.allowed:
             raise Denied(self._denial(access, verdict))
-        return verdict
+        return verdict, access
+
+    def _begins(self, access: Access | None) -> Verdict:
+        """Return whether an access may begin."""
+        if access is None:
+            return _denied("this subsystem is not served here")
+        try:
+            policy, question = self._asked(access)
+            return policy.decide(question)
+        except Refused as error:
+            return _denied(error.public)
+
+    async def _lay(self, channel: int, request: Request, access: Access) -> Course:
+        """Lay the course of the request, and record the verdict on it if it is a statement; raise Denied."""
+        target = find_target(self._config(), self.target.name) or self.target
+        judged = Channel(
+            gate=self._gate, recording=self.recording, number=channel, access=access, shell=target.shell
+        )
+        try:
+            course = await lay_course(request, judged)
+        except StatementDenied as denied:
+            await self.recording.append([judged.statement(denied.ruling, request=True)])
+            raise
+        if course.ruling is not None:
+            await self.recording.append([judged.statement(course.ruling, request=True)])
+        return course
+
+    def _asked(self, access: Access) -> tuple[Policy, Question]:
+        """Return the policy in force and what it is asked; raise Refused."""
+        config = self._config()
+        return config.policy, self._question(config, access)
 
     def _question(self, config: Config, access: Access) -> Question:
         """Return what the policy is asked, by what the configuration says now; raise Refused."""
@@ -212,9 +256,8 @@ class Session:
         by = f" by rule {', '.join(verdict.rules)}" if verdict.rules else ""
         return f"{what} denied on {self.target.name}{by}: {verdict.reason} (session {self.id})"
 
-    def _relay(
-        self, bot: BotEnd, target: TargetEnd, channel: int, request: Request, verdict: Verdict
-    ) -> Relay:
+    def _relay(self, bot: BotEnd, target: TargetEnd, channel: int, course: Course, verdict: Verdict) -> Relay:
+        request = course.request
         tap: Tap | None = None
         scp, stream = request.scp, request.stream
         if scp is not None:
@@ -226,7 +269,18 @@ class Session:
         quota = Quota(
             limit_bytes=self._config().recorder.quota_bytes, digest_only=verdict.record == "digest-only"
         )
-        return Relay(bot=bot, target=target, recording=self.recording, channel=channel, quota=quota, tap=tap)
+        return Relay(
+            bot=bot,
+            target=target,
+            recording=self.recording,
+            channel=channel,
+            quota=quota,
+            tap=tap,
+            inlet=course.inlet,
+            free=still_free(request, self._gate, lambda: self._config().policy)
+            if not course.raw
+            else lambda: True,
+        )
 
     async def _serve(self, relay: Relay, channel: int, on_close: Callable[[], None]) -> None:
         """Run one relay to its end, and end the session when it cannot go on."""
@@ -238,7 +292,7 @@ class Session:
                     text = f"the connection to {self.target.name} broke: {relay.target.lost}"
                 await self._say(relay.bot, channel, text)
                 relay.bot.close()
-        except (QuotaExceeded, TransferError) as error:
+        except (QuotaExceeded, TransferError, PolicyChanged) as error:
             self.end(f"session ended: {error.public}")
         except RecorderError as error:
             self._fail(error)

@@ -15,9 +15,13 @@ import re
 from policies.facts import Command, Facts, Flag
 
 SHELLS = frozenset({"bash", "sh", "dash"})
-_STARTERS = frozenset({"sudo", "doas", "env", "nice", "nohup", "setsid", "timeout", "exec", "command", "su", "stdbuf"})
+_STARTERS = frozenset(
+    {"sudo", "doas", "env", "nice", "nohup", "setsid", "timeout", "exec", "command", "su", "stdbuf"}
+)
 # These take no input, whatever their words.
-_QUIET = frozenset({"cd", "export", "set", "umask", "ulimit", "true", ":", "echo", "printf", "unset", "exec", "mkdir"})
+_QUIET = frozenset(
+    {"cd", "export", "set", "umask", "ulimit", "true", ":", "echo", "printf", "unset", "exec", "mkdir"}
+)
 _LETTERS = re.compile(r"-[lesuxvnpafrC]+|\+H")
 _LONG = frozenset({"--login", "--norc", "--noprofile", "--posix", "--noediting", "--verbose", "--restricted"})
 
@@ -64,7 +68,9 @@ def _hands_on(command: Command) -> bool:
         return False
     options = [word.text for word in command.words[1:] if word.text.startswith("-")]
     takes = ("S", "stdin", "A", "askpass") if name == "sudo" else ()
-    return not any(option.lstrip("-") in takes or ("S" in option and option[:2] != "--") for option in options)
+    return not any(
+        option.lstrip("-") in takes or ("S" in option and option[:2] != "--") for option in options
+    )
 
 
 def _name(command: Command) -> str:

@@ -79,6 +79,13 @@ class Policy:
             f"a rule speaks of {asked}",
         )
 
+    def filters(self, request: Request) -> bool:
+        """Say whether statements of an access may fare differently: no rule without `match` allows all alike."""
+        rules = self.scope(request).rules
+        told = any(rule.warn or rule.notify for rule in rules)
+        picks = any(rule.match is not None and not rule.allows for rule in rules)
+        return told or picks or not any(rule.match is None and rule.allows for rule in rules)
+
     def judge(self, request: Request, facts: Facts) -> Verdict:
         """Return the verdict on one statement, or one operation on files, of an access that has begun."""
         if request.access is None:

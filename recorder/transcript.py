@@ -180,7 +180,11 @@ def _told(event: Event) -> str | None:
 
 def _rules(event: Event) -> str:
     rules = event.detail.get("rules") or []
-    named = ", ".join(plain(str(rule)) for rule in rules) if isinstance(rules, (list, tuple)) else plain(str(rules))
+    named = (
+        ", ".join(plain(str(rule)) for rule in rules)
+        if isinstance(rules, (list, tuple))
+        else plain(str(rules))
+    )
     return named or "no rule"
 
 

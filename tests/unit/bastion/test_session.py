@@ -114,7 +114,7 @@ class Scene:
         self.road = Road(self.far)
         self.store = store
         self.ended = asyncio.Event()
-        target = SimpleNamespace(name="web-1", labels={}, logins=("deploy",))
+        target = SimpleNamespace(name="web-1", labels={}, logins=("deploy",), shell="bash")
         self.config = SimpleNamespace(
             policy=Policy(rules=rules),
             recorder=SimpleNamespace(quota_bytes=quota_bytes),

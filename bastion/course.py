@@ -1,0 +1,132 @@
+"""Lay the course of a request: carried as it is, or judged statement by statement on its way.
+
+In      a request whose access may begin; the gate of its session
+Out     Course: what to ask of the target, and what judges the input
+Errors  StatementDenied: the request is a statement, and denied
+Source  docs/policies.md, Where it applies
+
+| what is asked            | its input                                                       |
+|--------------------------|-----------------------------------------------------------------|
+| anything, by a policy that filters none of this access | goes on as it is                  |
+| a terminal, where `raw` is granted | goes on as it is                                      |
+| a shell that reads stdin | a script: judged statement by statement                         |
+| another command          | goes on: what may read it as code had to be granted as that     |
+| … that hands it to a shell, perhaps among others | data, which must be granted             |
+| another command with a terminal | keys, which must be granted as data                      |
+| sftp, scp                | each operation is judged (see bastion.transfer)                 |
+| rsync, git               | one operation, known from the command                           |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bastion.errors import Denied
+from bastion.gate import Gate, Ruling
+from bastion.inlet import Channel, Inlet
+from bastion.requests import Request
+from bastion.script import DataInlet, ScriptInlet
+from bastion.stdin_shell import shell_on_stdin
+from bastion.transfer import StreamCommand
+from bastion.transfer.operation import stream_facts
+from policies.classes import CLASSES
+from policies.facts import Facts, Flag
+from policies.model import Access
+from policies.shell import quick
+
+
+class StatementDenied(Denied):
+    """A request that is a statement was denied; `ruling` has the verdict."""
+
+    code = "denied"
+
+    def __init__(self, ruling: Ruling, session: str) -> None:
+        super().__init__(ruling.line(session))
+        self.ruling = ruling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What is asked of the target; `ruling` is that on the request itself, if it is a statement."""
+
+    request: Request
+    ruling: Ruling | None = None
+    inlet: Inlet | None = None
+    raw: bool = False
+
+
+async def lay_course(request: Request, channel: Channel) -> Course:
+    """Return the course of a request; raise StatementDenied."""
+    gate, access = channel.gate, channel.access
+    if access is Access.RAW:
+        return await _raw(request, channel)
+    if access is Access.SFTP or not gate.filters(access):
+        return Course(request=request)
+    if (stream := request.stream) is not None:
+        return Course(request=request, ruling=_allowed(_streamed(stream, request, channel), gate))
+    if request.kind != "exec":
+        inlet = DataInlet(channel, "keys for a shell", terminal=True) if request.pty else ScriptInlet(channel)
+        return Course(request=request, inlet=inlet)
+    ruling = await gate.statement(request.data, access, shell=channel.shell)
+    _allowed(ruling, gate)
+    return Course(request=request, ruling=ruling, inlet=_inlet(request, ruling.facts, channel))
+
+
+def _inlet(request: Request, facts: Facts, channel: Channel) -> Inlet | None:
+    """Return what judges the input of a command that was allowed."""
+    if request.pty is not None:
+        return DataInlet(channel, "keys for a program that is not the guarded shell", terminal=True)
+    if shell := shell_on_stdin(facts):
+        return ScriptInlet(replace(channel, shell=shell))
+    if any(_is_shell_of(facts, place) for place in range(len(facts.commands))):
+        return DataInlet(channel, "a shell reads it, but not surely alone and from its beginning")
+    return None
+
+
+def takes_statements(request: Request) -> bool:
+    """Say whether the input of a request holds statements, or keys, rather than what a program reads as data."""
+    if request.kind != "exec" or request.pty is not None:
+        return request.access is not Access.SFTP
+    return bool(shell_on_stdin(quick(request.data)))
+
+
+def still_free(request: Request, gate: Gate, policy_in_force: Callable[[], object]) -> Callable[[], bool]:
+    """Return what says whether input that began unjudged may go on so: a reload may have brought rules for it."""
+    seen = policy_in_force()
+
+    def still() -> bool:
+        nonlocal seen
+        now = policy_in_force()
+        if now is not seen:
+            access = request.access
+            if access is not None and gate.filters(access) and takes_statements(request):
+                return False
+            seen = now
+        return True
+
+    return still
+
+
+def _is_shell_of(facts: Facts, place: int) -> bool:
+    command = facts.commands[place]
+    name = command.program.text.rpartition("/")[2]
+    return Flag.READS_STDIN in command.flags and name in CLASSES["shells"]
+
+
+async def _raw(request: Request, channel: Channel) -> Course:
+    if request.kind != "exec":
+        return Course(request=request, raw=True)
+    ruling = await channel.gate.statement(request.data, Access.RAW, shell=channel.shell)
+    return Course(request=request, ruling=_allowed(ruling, channel.gate), raw=True)
+
+
+def _streamed(stream: StreamCommand, request: Request, channel: Channel) -> Ruling:
+    facts = stream_facts(stream, request.data)
+    return channel.gate.known(facts, channel.access, request.data)
+
+
+def _allowed(ruling: Ruling, gate: Gate) -> Ruling:
+    if not ruling.allowed:
+        raise StatementDenied(ruling, gate.session)
+    return ruling
