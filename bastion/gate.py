@@ -19,10 +19,10 @@ from bastion.errors import Refused
 from policies.engine import Policy
 from policies.facts import Facts, Flag, unparsed
 from policies.model import Access, Request, Verdict, VerdictKind
-from policies.shell import doubtful, quick
+from policies.shell import quick
 from policies.shell.dialect import foreign
+from policies.shell.doubt import doubtful
 from policies.shell.second import agreed
-from recorder.events import Kind
 
 log = logging.getLogger("bastion.gate")
 
@@ -65,20 +65,20 @@ class Ruling:
         return {
             "verdict": verdict.kind.value,
             "rules": list(verdict.rules),
-            "reason": verdict.reason,
+            "reason": _told(verdict.reason),
             "policy": verdict.policy,
             **({"severity": verdict.severity.value} if verdict.severity else {}),
             **({"attack": list(verdict.attack)} if verdict.attack else {}),
             **({"warn": True} if verdict.warn else {}),
             **({"notify": True} if verdict.notify else {}),
-            "facts": self.facts.as_json(),
+            "facts": _told(self.facts.as_json()),
         }
 
     def line(self, session: str) -> str:
         """Return what the bot is told: that it is denied, or that it is warned."""
         verdict = self.verdict
         by = f" by {', '.join(verdict.rules)}" if verdict.rules else ""
-        return f"{'warned' if verdict.allowed else 'denied'}{by}: {verdict.reason} (session {session})"
+        return f"{'warned' if verdict.allowed else 'denied'}{by}: {_told(verdict.reason)} (session {session})"
 
 
 class Gate:
@@ -130,6 +130,19 @@ class Gate:
                 shown,
             )
         return ruling
+
+
+def _told(value: Any) -> Any:
+    """Return a value whose texts are valid UTF-8; other bytes show as `\\xNN`."""
+    match value:
+        case str():
+            return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        case dict():
+            return {_told(key): _told(one) for key, one in value.items()}
+        case list():
+            return [_told(one) for one in value]
+        case _:
+            return value
 
 
 async def facts_of(source: bytes, shell: str, why: str = "") -> Facts:

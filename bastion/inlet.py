@@ -75,5 +75,5 @@ class Channel:
 
     def notice(self, ruling: Ruling) -> Event:
         """Return the event of the line that tells the bot of a ruling; its bytes are what to tell."""
-        line = f"bastion: {ruling.line(self.gate.session)}\r\n".encode("utf-8", "backslashreplace")
+        line = f"bastion: {ruling.line(self.gate.session)}\r\n".encode()
         return self.recording.event(Kind.NOTICE, self.number, line)

@@ -31,11 +31,14 @@ class _Batch:
         self._channel = channel
         self._events: list[Event] = []
         self._forward = bytearray()
+        self._recorded = 0  # of what goes on
         self._told = bytearray()
         self.judged = 0
 
     def add(self, ruling: Ruling, source: bytes) -> None:
         """Add a ruling, and what goes on by it."""
+        if not ruling.allowed:
+            self._record()
         self._events.append(self._channel.statement(ruling))
         self.judged += 1
         if ruling.verdict.warn or not ruling.allowed:
@@ -51,9 +54,15 @@ class _Batch:
 
     def admitted(self, *, shut: bool = False) -> Admitted:
         """Return all that was added."""
-        forward = bytes(self._forward)
-        events = [*self._events, *([self._channel.input(forward)] if forward else [])]
-        return Admitted(events=tuple(events), forward=forward, told=bytes(self._told), shut=shut)
+        self._record()
+        return Admitted(
+            events=tuple(self._events), forward=bytes(self._forward), told=bytes(self._told), shut=shut
+        )
+
+    def _record(self) -> None:
+        if len(self._forward) > self._recorded:
+            self._events.append(self._channel.input(bytes(self._forward[self._recorded :])))
+            self._recorded = len(self._forward)
 
 
 class DataInlet:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
-from bastion.transfer.shell_words import simple_command
 from bastion.transfer.sftp_request import Request
 from bastion.transfer.sftp_wire import PacketType
+from bastion.transfer.shell_words import simple_command
 from bastion.transfer.stream_command import StreamCommand
 from policies.facts import Facts, Flag, Touch, Word
 

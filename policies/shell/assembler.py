@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from policies.shell.analyse import MAX_STATEMENT_BYTES
 from policies.shell.openings import Lost, Openings
-
-MAX_STATEMENT_BYTES = 64 * 1024
 
 _RESERVED = rb"if|for|while|until|case|select|function|time|coproc|!|then|else|elif|do|fi|done|esac"
 _WORD = rb"[A-Za-z0-9_./:=,@%+*?~^\[\]!-]"

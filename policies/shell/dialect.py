@@ -14,10 +14,10 @@ import re
 
 # What bash gives a meaning to and dash does not, or another one.
 _BASH_ALONE = re.compile(
-    rb"\$'|\$\"|\$\[|\[\[|\(\(|<\(|>\(|&>|>&[^0-9-]|\|&|<<<|;&|;;&|\+\(|@\(|!\(|\?\(|\*\("
+    rb"\$'|\$\"|\$\[|\[\[|(?<!\$)\(\(|<\(|>\(|&>|>&[^0-9-]|\|&|<<<|;&|;;&|\+\(|@\(|!\(|\?\(|\*\("
     rb"|=\(|\{[^{}\n]*(?:,|\.\.)[^{}\n]*\}|\$\{!|\$\{[A-Za-z0-9_@*#?-]+(?:\[|:[^-=?+]|[/^,@])"
     rb"|\$\{[@*]|(?:^|[\s;&|(!])(?:function|select|coproc|time|source|declare|typeset|let|shopt|mapfile|readarray|local)"
-    rb"(?=[\s;&|)]|$)|[\x80-\xff]|\{[A-Za-z_][A-Za-z0-9_]*\}[<>]|\+="
+    rb"(?=[\s;&|)]|$)|\{[A-Za-z_][A-Za-z0-9_]*\}[<>]|\+="
 )
 
 

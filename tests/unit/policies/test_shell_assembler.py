@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.shell.assembler import MAX_STATEMENT_BYTES, Piece, ShellAssembler
+from policies.shell import MAX_STATEMENT_BYTES
+from policies.shell.assembler import Piece, ShellAssembler
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "gate" / "statements.json"
 STATEMENTS = [text.encode() for text in json.loads(VECTORS.read_text())["statements"]]
