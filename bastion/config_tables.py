@@ -24,8 +24,9 @@ from bastion.names import (
     check_text,
 )
 from bastion.public_key_line import parse_public_key_line
-from bastion.quantities import DAY_S, HOUR_S, MINUTE_S, check_packet_size, parse_duration, parse_size
+from bastion.quantities import check_packet_size, parse_size
 from bastion.settings import AuthKind, Durability, TargetKind
+from policies.duration import DAY_S, HOUR_S, MINUTE_S, parse_duration
 from policies.schema import tidied
 
 

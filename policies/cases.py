@@ -17,7 +17,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, Strict, ValidationError, model_validator
 
-from policies.document import Table, parse_policy
+from policies.document import parse_policy
+from policies.document_table import Table
 from policies.engine import Policy
 from policies.errors import PolicyInvalidError
 from policies.explain import explain

@@ -15,9 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     Strict,
     ValidationError,
@@ -25,6 +23,8 @@ from pydantic import (
 )
 
 from policies.contradiction import contradiction, misspelt_program
+from policies.document_approvers import ApproversTable
+from policies.document_table import Table, listed
 from policies.engine import Policy
 from policies.errors import PolicyInvalidError
 from policies.explain import explain
@@ -78,42 +78,32 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 RuleId = Annotated[str, AfterValidator(_rule_id)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Label = Annotated[str, AfterValidator(_label)]
 Patterns = Annotated[list[Pattern], Field(min_length=1)]
 OneOrMore = Annotated[
-    Patterns, BeforeValidator(_listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)])
+    Patterns, BeforeValidator(listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)])
 ]
 
 
 Programs = Annotated[
     list[Annotated[str, AfterValidator(_program)]],
     Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
+    BeforeValidator(listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
 ]
 Flags = Annotated[
     list[Annotated[Flag, Strict(False)]],
     Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=Flag | Annotated[list[Flag], Field(min_length=1)]),
+    BeforeValidator(listed, json_schema_input_type=Flag | Annotated[list[Flag], Field(min_length=1)]),
 ]
 Operations = Annotated[
     list[Operation],
     Field(min_length=1),
     BeforeValidator(
-        _listed, json_schema_input_type=Operation | Annotated[list[Operation], Field(min_length=1)]
+        listed, json_schema_input_type=Operation | Annotated[list[Operation], Field(min_length=1)]
     ),
 ]
-
-
-class Table(BaseModel):
-    """A table of a policy file: no key that is not named, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class WhenTable(Table):
@@ -285,6 +275,10 @@ class RuleTable(Table):
         default=False, description="In a rule that allows: let it run, and tell the bot the reason."
     )
     notify: bool = Field(default=False, description="Send what matches to the log as an alert.")
+    approvers: ApproversTable | None = Field(
+        default=None,
+        description='In a rule with verdict = "approve": who may approve; without it nobody can.',
+    )
     past_quota: PastQuota = Field(
         default="end",
         description="In a rule that allows: what a session does past the recorder's quota: end, or go on "
@@ -302,6 +296,10 @@ class RuleTable(Table):
         if "computed" in self.model_fields_set and (allows or self.match is None):
             raise ValueError(
                 "computed is set where no statement is denied, expected it beside match and a deny"
+            )
+        if self.approvers is not None and self.verdict is not VerdictKind.APPROVE:
+            raise ValueError(
+                'approvers is set where nobody is asked, expected it with verdict = "approve" only'
             )
         for at, entry in enumerate(self.match or ()):
             if allows and entry.text is not None:
@@ -325,6 +323,7 @@ class RuleTable(Table):
             computed=self.computed,
             warn=self.warn,
             notify=self.notify,
+            approvers=None if self.approvers is None else self.approvers.approvers(),
             past_quota=self.past_quota,
             place=place,
         )

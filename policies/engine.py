@@ -12,18 +12,16 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from policies.compiled import Entry
 from policies.facts import Facts
-from policies.model import Match, Request, Rule, Severity, Verdict, VerdictKind, When
+from policies.model import Approvers, Match, Request, Rule, Severity, Verdict, VerdictKind, When
 from policies.scope import Scope
 from policies.when import unmet
 
 MAX_SCOPES = 64
-NOT_YET = "it needs an approval, and approvals cannot be given yet"
-
 _WORST_FIRST = tuple(reversed(Severity))
 
 
@@ -142,18 +140,23 @@ class Policy:
         else:
             return self._denied((), default)
         reason = "; ".join(dict.fromkeys(rule.reason for rule in made if rule.reason)) or plain
+        asked = [rule.approvers for rule in made if rule.approvers is not None]
+        if kind is VerdictKind.APPROVE and len(asked) < len(made):
+            names = ", ".join(rule.id for rule in made if rule.approvers is None)
+            reason, asked = f"{reason} (nobody can approve it: {names} names no approvers)", []
         past_quota = kind is VerdictKind.ALLOW and any(rule.past_quota == "digest-only" for rule in made)
         severities = {rule.severity for rule in made}
         return Verdict(
             kind=kind,
             rules=tuple(rule.id for rule in made),
-            reason=f"{reason} ({NOT_YET})" if kind is VerdictKind.APPROVE else reason,
+            reason=reason,
             record="digest-only" if past_quota else "content",
             policy=self._digest,
             severity=next((severity for severity in _WORST_FIRST if severity in severities), None),
             attack=tuple(sorted({rule.attack for rule in made if rule.attack})),
             warn=any(rule.warn for rule in made),
             notify=any(rule.notify for rule in made),
+            approvers=tuple(asked),
         )
 
     def _denied(self, rules: tuple[str, ...], reason: str) -> Verdict:
@@ -183,8 +186,13 @@ def _canonical(rule: Rule) -> dict[str, Any]:
         "computed": rule.computed,
         "warn": rule.warn,
         "notify": rule.notify,
+        "approvers": None if rule.approvers is None else _canonical_approvers(rule.approvers),
         "past_quota": rule.past_quota,
     }
+
+
+def _canonical_approvers(approvers: Approvers) -> dict[str, Any]:
+    return {**asdict(approvers), "groups": sorted(set(approvers.groups))}
 
 
 def _canonical_match(match: Match) -> dict[str, Any]:

@@ -104,6 +104,22 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approvers:
+    """Who may approve what a rule holds: `count` distinct persons, each in one of the groups, within `expires_s`.
+
+    Never the owner of the identity nor the run's actor, unless `own`; nobody at all where the actor is no known person,
+    if `known_actor`. With `for_session` an approval may hold for the same statement until the session ends.
+    """
+
+    groups: tuple[str, ...]
+    count: int = 1
+    expires_s: int = 600
+    own: bool = False
+    known_actor: bool = False
+    for_session: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule: the verdict it gives on what its `when` and one entry of its `match` match.
 
@@ -123,6 +139,7 @@ class Rule:
     computed: bool = True
     warn: bool = False
     notify: bool = False
+    approvers: Approvers | None = None
     past_quota: PastQuota = "end"
     place: tuple[str, str] = field(default=("", ""), compare=False)
 
@@ -149,8 +166,14 @@ class Verdict:
     attack: tuple[str, ...] = ()
     warn: bool = False
     notify: bool = False
+    approvers: tuple[Approvers, ...] = ()
 
     @property
     def allowed(self) -> bool:
         """Say whether the request may go on."""
         return self.kind is VerdictKind.ALLOW
+
+    @property
+    def held(self) -> bool:
+        """Say whether it may go on once each of `approvers`, one for each of `rules`, is content."""
+        return self.kind is VerdictKind.APPROVE and bool(self.approvers)

@@ -41,7 +41,7 @@ HOMES = {
     ),
     "jwcrypto": ("bastion/token.py", "recorder/seal.py", "bastion/demo/issuer.py"),
     "msgspec": ("recorder/*",),
-    "pydantic": ("bastion/config*.py", "policies/document.py", "policies/cases.py"),
+    "pydantic": ("bastion/config*.py", "policies/document*.py", "policies/cases.py"),
     "pyte": ("recorder/screen.py",),
     "re2": ("policies/pattern.py", "policies/masking/*"),
     "sqlite3": ("recorder/*", "bastion/demo/story.py"),

@@ -97,7 +97,10 @@ def test_file_without_rules_is_sound_and_allows_nothing() -> None:
             GOOD + 'when = { login = ["a"] }',
             'rule[0].when.login: unknown key (did you mean "logins"?), expected access,',
         ),
-        (GOOD + 'resaon = "x"', 'rule[0].resaon: unknown key (did you mean "reason"?), expected attack,'),
+        (
+            GOOD + 'resaon = "x"',
+            'rule[0].resaon: unknown key (did you mean "reason"?), expected approvers, attack,',
+        ),
         (GOOD + 'reason = "a\\nb"', 'rule[0].reason: got "a\\nb", expected one line of printable text'),
         (GOOD + 'reason = "a\\u202eb"', 'rule[0].reason: got "a\\u202eb", expected one line'),
         (GOOD + 'past_quota = "keep"', 'rule[0].past_quota: got "keep", expected "end" or "digest-only"'),
@@ -158,4 +161,4 @@ def test_schema_describes_every_key_and_its_default() -> None:
     rule = schema["$defs"]["RuleTable"]
     assert rule["required"] == ["id", "verdict"]
     without = {name for name, node in rule["properties"].items() if "default" not in node}
-    assert without == {"id", "verdict", "match", "severity", "attack"}
+    assert without == {"id", "verdict", "match", "severity", "attack", "approvers"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from policies.document import parse_policy
-from policies.engine import NOT_YET, Policy
+from policies.engine import Policy
 from policies.facts import Facts, Flag, unparsed
 from policies.model import Access, Match, Request, Rule, VerdictKind, When
 from policies.source import Source
@@ -290,10 +290,10 @@ def test_operations_on_files() -> None:
     assert not denies('{operation = "delete"}', upload)
 
 
-def test_approve_denies_for_now_and_says_so() -> None:
+def test_approve_without_approvers_denies_and_says_so() -> None:
     judged = policy('{program = "x"}', verdict="approve").judge_alone(facts("x"))
-    assert (judged.kind, judged.rules, judged.allowed) == (APPROVE, ("r",), False)
-    assert judged.reason.endswith(f"({NOT_YET})")
+    assert (judged.kind, judged.rules, judged.allowed, judged.held) == (APPROVE, ("r",), False, False)
+    assert judged.reason.endswith("(nobody can approve it: r names no approvers)")
 
 
 def test_l5_deny_goes_before_approve_and_approve_before_allow() -> None:
