@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bastion.errors import Refused
+from bastion.transfer import Judged, TapEvent
 from policies.engine import Policy
 from policies.facts import Facts, Flag, unparsed
 from policies.model import Access, Request, Verdict, VerdictKind
@@ -23,6 +24,7 @@ from policies.shell import quick
 from policies.shell.dialect import foreign
 from policies.shell.doubt import doubtful
 from policies.shell.second import agreed
+from recorder.events import Kind
 
 log = logging.getLogger("bastion.gate")
 
@@ -109,6 +111,14 @@ class Gate:
     async def statement(self, source: bytes, access: Access, *, shell: str, why: str = "") -> Ruling:
         """Judge one shell statement; `why` says that it is none that can be understood."""
         return self.known(await facts_of(source, shell, why), access, source)
+
+    def operation(self, facts: Facts) -> Judged | None:
+        """Judge an operation on files, where the policy tells them apart."""
+        if not self.filters(Access.SFTP):
+            return None
+        ruling = self.known(facts, Access.SFTP, facts.statement.encode("utf-8", "surrogateescape"))
+        event = TapEvent(kind=Kind.STATEMENT, data=ruling.source, detail=ruling.detail())
+        return Judged(event=event, denied="" if ruling.allowed else ruling.line(self.session))
 
     def known(self, facts: Facts, access: Access, source: bytes = b"") -> Ruling:
         """Judge what is known already."""

@@ -305,6 +305,10 @@ class Relay:
             await self._append(events, bytes_in=len(forward), bytes_out=len(release))
             if release:
                 await self.bot.write(release)
+            if (
+                tapped.owes
+            ):  # the target's direction writes it, so that it cannot come between a packet's halves
+                self.target.inbox.put(Data(b""))
             await self.target.write(forward)
         else:
             await self._append(events, bytes_in=len(release), bytes_out=len(forward))

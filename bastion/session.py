@@ -26,7 +26,7 @@ from bastion.requests import Request
 from bastion.resolve import access_request, find_target
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
-from bastion.transfer import ScpTap, SftpTap, StreamTap, Tap, TransferError
+from bastion.transfer import OperationDenied, ScpTap, SftpTap, StreamTap, Tap, TransferError
 from policies.engine import Policy
 from policies.model import Access, Verdict, VerdictKind
 from policies.model import Request as Question
@@ -261,11 +261,11 @@ class Session:
         tap: Tap | None = None
         scp, stream = request.scp, request.stream
         if scp is not None:
-            tap = ScpTap(scp)
+            tap = ScpTap(scp, self._gate.operation)
         elif stream is not None:
             tap = StreamTap(stream)
         elif request.access is Access.SFTP:
-            tap = SftpTap()
+            tap = SftpTap(self._gate.operation)
         quota = Quota(
             limit_bytes=self._config().recorder.quota_bytes, digest_only=verdict.record == "digest-only"
         )
@@ -292,6 +292,8 @@ class Session:
                     text = f"the connection to {self.target.name} broke: {relay.target.lost}"
                 await self._say(relay.bot, channel, text)
                 relay.bot.close()
+        except OperationDenied as error:
+            await self._refuse(relay.bot, channel, error.public, STATUS_DENIED, on_close)
         except (QuotaExceeded, TransferError, PolicyChanged) as error:
             self.end(f"session ended: {error.public}")
         except RecorderError as error:

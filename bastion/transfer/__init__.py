@@ -19,7 +19,8 @@ Errors  TransferError: the stream is malformed or past a bound; the session ends
 | stream.py      | rsync and git streams: length and running SHA-256 of each direction  |
 | stream_command.py | which commands are an rsync or git server and nothing else        |
 | shell_words.py | the words of a command that every shell reads alike                  |
-| errors.py      | TransferError                                                        |
+| operation.py   | what each of these does, as facts that a policy judges               |
+| errors.py      | TransferError, OperationDenied                                       |
 
 The FILE events of a tap, by `op`; every path is text, bytes that are not UTF-8 shown as `\\xNN`:
 
@@ -38,24 +39,28 @@ The FILE events of a tap, by `op`; every path is text, bytes that are not UTF-8 
 The DIGEST events of rsync and git: `of` (which server), `stream` (input, output), length and sha256 of all so
 far; one per piece passed on, and one with `ended` for each direction in which anything passed.
 
-`status` is `ok`, what the target answered (`no-such-file`, …), `unanswered`, or `not-closed` for a file that
-was still open when the channel ended. `complete` says that it was closed with `ok` and no read or write of
-it was refused or left unanswered; `sha256` is of the bytes in the order they passed, of refused ones too.
+`status` is `ok`, `denied` by the policy, what the target answered (`no-such-file`, …), `unanswered`, or
+`not-closed` for a file that was still open when the channel ended. `complete` says that it was closed with `ok`
+and no read or write of it was refused or left unanswered; `sha256` is of the bytes in the order they passed, of
+refused ones too.
 
 `path` and `to` of a symlink stand as on the wire: OpenSSH sends first what the link says and then the link's
 own name, the other way round than the draft. Where only the target knows whether scp's argument is a
 directory, `path` takes it for one and `or_path` does not.
 """
 
-from bastion.transfer.errors import TransferError
+from bastion.transfer.errors import OperationDenied, TransferError
 from bastion.transfer.scp import ScpTap
 from bastion.transfer.scp_command import ScpCommand, parse_scp_command
 from bastion.transfer.sftp import SftpTap
 from bastion.transfer.stream import StreamTap
 from bastion.transfer.stream_command import StreamCommand, parse_stream_command
-from bastion.transfer.tap import Side, Tap, TapEvent, Tapped
+from bastion.transfer.tap import Judge, Judged, Side, Tap, TapEvent, Tapped
 
 __all__ = [
+    "Judge",
+    "Judged",
+    "OperationDenied",
     "ScpCommand",
     "ScpTap",
     "SftpTap",

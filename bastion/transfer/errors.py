@@ -1,6 +1,7 @@
 """Name what is wrong with a file transfer.
 
-TransferError   the client's or the target's stream is malformed, or past a bound: the session ends
+TransferError           the client's or the target's stream is malformed, or past a bound: the session ends
+└── OperationDenied     the policy denies a file of an scp stream, which has no answer for one file: the command ends
 """
 
 from __future__ import annotations
@@ -20,3 +21,9 @@ class TransferError(BastionError):
     def __init__(self, public: str, *, tapped: Tapped | None = None) -> None:
         super().__init__(public)
         self.tapped = tapped or Tapped()
+
+
+class OperationDenied(TransferError):
+    """The policy said no to a file, and the protocol has no way to say so and go on."""
+
+    code = "denied"

@@ -11,7 +11,6 @@ it. One with `..` in it may lead elsewhere by way of a symbolic link, so it is n
 from __future__ import annotations
 
 import posixpath
-from typing import Any
 
 from bastion.transfer.sftp_request import Request
 from bastion.transfer.sftp_wire import PacketType
@@ -124,8 +123,3 @@ def _facts(
         reads=tuple(Touch(place(path)) for path in reads),
         writes=tuple(Touch(place(path)) for path in writes),
     )
-
-
-def shown_path(detail: dict[str, Any]) -> str:
-    """Return the path of a FILE event's detail."""
-    return str(detail.get("path", ""))

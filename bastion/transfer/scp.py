@@ -15,12 +15,13 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any, NoReturn
 
-from bastion.transfer.errors import TransferError
+from bastion.transfer.errors import OperationDenied, TransferError
 from bastion.transfer.flow import Direction, Flow
+from bastion.transfer.operation import scp_facts
 from bastion.transfer.scp_command import ScpCommand
 from bastion.transfer.scp_place import Place
 from bastion.transfer.scp_record import LINE_BYTES_MAX, Record, read_record
-from bastion.transfer.tap import Journal, Side, Tapped
+from bastion.transfer.tap import Journal, Judge, Side, Tapped
 from recorder.events import Kind
 
 HELD_BYTES_MAX = 4 * 1024 * 1024  # twice the channel window of OpenSSH and asyncssh
@@ -42,7 +43,8 @@ _VERDICT = Record(type="verdict")
 class ScpTap:
     """A Tap for one scp server."""
 
-    def __init__(self, command: ScpCommand) -> None:
+    def __init__(self, command: ScpCommand, judge: Judge = lambda facts: None) -> None:
+        self._judge = judge
         self._direction: Direction = "upload" if command.upload else "download"
         self._source: Side = "client" if command.upload else "target"
         kinds = (Kind.CLIENT_PROTOCOL, Kind.TARGET_PROTOCOL)
@@ -160,7 +162,20 @@ class ScpTap:
                 self._place.leave()
             elif record.name:
                 self._paths = self._place.paths(record.name)
+                self._check(record)
             self._asked = record
+
+    def _check(self, record: Record) -> None:
+        """Put a file or directory before the judge; raise OperationDenied."""
+        upload, folder = self._direction == "upload", record.type == "D"
+        judged = self._judge(scp_facts(upload, self._paths, folder=folder))
+        if judged is None:
+            return
+        self._journal.happened(judged.event)
+        if judged.denied:
+            op = ("mkdir" if upload else "list") if folder else "open"
+            self._journal.file({"op": op, **self._paths, "direction": self._direction, "status": "denied"})
+            raise OperationDenied(judged.denied)
 
     # --- the sink
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from bastion.transfer.errors import TransferError
 from bastion.transfer.flow import Direction
+from bastion.transfer.operation import sftp_facts
 from bastion.transfer.sftp_handle import Opened
 from bastion.transfer.sftp_request import Request, read_request
 from bastion.transfer.sftp_wire import (
@@ -27,9 +28,10 @@ from bastion.transfer.sftp_wire import (
     PacketStream,
     PacketType,
     Piece,
+    denial,
     status_text,
 )
-from bastion.transfer.tap import Journal, Side, Tapped
+from bastion.transfer.tap import Journal, Judge, Side, TapEvent, Tapped
 from recorder.events import Kind
 
 VERSION = 3
@@ -58,9 +60,11 @@ class _Payload(NamedTuple):
 
 
 class SftpTap:
-    """A Tap for the sftp subsystem."""
+    """A Tap for the sftp subsystem; what `judge` denies is answered here, and never reaches the target."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge = lambda facts: None) -> None:
+        self._judge = judge
+        self._answers = bytearray()  # to requests that were denied, for the client
         self._journal = Journal()
         self._streams: dict[Side, PacketStream] = {
             "client": PacketStream("client"),
@@ -84,8 +88,10 @@ class SftpTap:
         return self._pass("client", Kind.CLIENT_PROTOCOL, self._asked, data)
 
     def target(self, data: bytes) -> Tapped:
-        """Take bytes from the target; see Tap."""
-        return self._pass("target", Kind.TARGET_PROTOCOL, self._answered, data)
+        """Take bytes from the target; our own answers go between two of its packets; see Tap."""
+        before = self._own_answers()
+        passed = self._pass("target", Kind.TARGET_PROTOCOL, self._answered, data)
+        return Tapped(forward=before + passed.forward + self._own_answers(), events=passed.events)
 
     def finish(self) -> Tapped:
         """Report what is still open or unanswered; see Tap."""
@@ -101,7 +107,15 @@ class SftpTap:
         self._journal.unreleased(Kind.TARGET_PROTOCOL, self._streams["target"].drop()[:PACKET_BYTES_MAX])
         return Tapped(events=self._journal.take())
 
-    def _pass(self, side: Side, kind: Kind, came: Callable[[Packet], Details], data: bytes) -> Tapped:
+    def _own_answers(self) -> bytes:
+        """Return the answers that wait, if the target's stream is between two packets."""
+        if "target" in self._payload:
+            return b""
+        answers = bytes(self._answers)
+        self._answers.clear()
+        return answers
+
+    def _pass(self, side: Side, kind: Kind, came: Callable[[Packet], Details | None], data: bytes) -> Tapped:
         """Deal with all that is whole; a packet is recorded before what follows from it."""
         if self._fault:
             raise TransferError(self._fault)
@@ -112,13 +126,17 @@ class SftpTap:
                     self._report(self._flowed(side, item))
                 else:
                     details = came(item)
+                    if details is None:
+                        stream.leave_out(item)
+                        continue
                     self._journal.protocol(kind, item.raw)
                     self._report(details)
         except TransferError as error:
             self._fault = error.public
             error.tapped = Tapped(forward=stream.take(), events=self._journal.take())
             raise
-        return Tapped(forward=stream.take(), events=self._journal.take())
+        owes = side == "client" and bool(self._answers)
+        return Tapped(forward=stream.take(), events=self._journal.take(), owes=owes)
 
     def _report(self, details: Details) -> None:
         for detail in details:
@@ -139,8 +157,8 @@ class SftpTap:
         self._pending[pending.request.id] = pending
         return details
 
-    def _asked(self, packet: Packet) -> Details:
-        """Take a request from the client."""
+    def _asked(self, packet: Packet) -> Details | None:
+        """Take a request from the client; None if it is denied."""
         if packet.type == PacketType.INIT:
             if self._greeted:
                 _refuse("sftp from the client begins twice")
@@ -155,6 +173,8 @@ class SftpTap:
             _refuse("sftp from the client has too many requests outstanding")
         pending = _Pending(request, self._named(request))
         opened = pending.opened
+        if self._denies(request, packet):
+            return None
         if request.type in (PacketType.READ, PacketType.WRITE):
             if opened is None or not opened.is_file:
                 _refuse("sftp from the client reads or writes a handle that is not an open file")
@@ -167,6 +187,26 @@ class SftpTap:
         self._pending[request.id] = pending
         self._operations += request.detail is not None
         return []
+
+    def _denies(self, request: Request, packet: Packet) -> bool:
+        """Put what is asked before the judge; answer it here if it is denied."""
+        path = request.path or str((request.detail or {}).get("path", ""))
+        for facts in sftp_facts(request, path):
+            judged = self._judge(facts)
+            if judged is None:
+                return False
+            self._journal.happened(judged.event)
+            if judged.denied:
+                self._journal.unreleased(Kind.CLIENT_PROTOCOL, packet.raw)
+                answer = denial(request.id, judged.denied)
+                self._journal.happened(
+                    TapEvent(kind=Kind.TARGET_PROTOCOL, data=answer, detail={"of": "bastion"})
+                )
+                if request.detail is not None:
+                    self._journal.file({**request.detail, "status": "denied"})
+                self._answers += answer
+                return True
+        return False
 
     def _named(self, request: Request) -> Opened | None:
         """Return what the request's handle stands for; write the paths of its handles into its detail."""

@@ -90,8 +90,7 @@ def _by_path(packet_type: int, number: int, fields: Fields) -> Request:
     flags = 0
     match packet_type:
         case PacketType.STAT | PacketType.LSTAT | PacketType.REALPATH | PacketType.READLINK:
-            fields.string(PATH_BYTES_MAX)
-            return Request(type=packet_type, id=number)
+            return Request(type=packet_type, id=number, path=_path(fields))
         case PacketType.OPEN:
             path, flags = _path(fields), fields.u32()
             fields.attributes()

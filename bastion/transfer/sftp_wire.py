@@ -62,7 +62,8 @@ class PacketType(IntEnum):
     EXTENDED_REPLY = 201
 
 
-STATUS_OK, STATUS_EOF = 0, 1
+STATUS_OK, STATUS_EOF, STATUS_DENIED = 0, 1, 3
+REASON_BYTES_MAX = 1024
 _STATUSES = (
     "ok",
     "eof",
@@ -74,6 +75,13 @@ _STATUSES = (
     "connection-lost",
     "unsupported",
 )
+
+
+def denial(number: int, reason: str) -> bytes:
+    """Return the answer to a request that is denied: SSH_FX_PERMISSION_DENIED with the reason, draft section 7."""
+    text = reason.encode("utf-8", "replace")[:REASON_BYTES_MAX]
+    fields = _U32.pack(number) + _U32.pack(STATUS_DENIED) + _U32.pack(len(text)) + text + _U32.pack(0)
+    return _LENGTH_AND_TYPE.pack(1 + len(fields), PacketType.STATUS) + fields
 
 
 def status_text(code: int) -> str:
@@ -126,6 +134,11 @@ class PacketStream:
         self._needed_bytes = 0
         self._in_payload = False
         self._payload_left = 0
+        self._left_out: list[slice] = []
+
+    def leave_out(self, packet: Packet) -> None:
+        """Let the packet at hand not be passed on."""
+        self._left_out.append(slice(self._at, self._at + len(packet.raw)))
 
     def drop(self) -> bytes:
         """Give up the bytes that waited for the rest of their packet, and return them."""
@@ -167,6 +180,9 @@ class PacketStream:
     def take(self) -> bytes:
         """Return the bytes dealt with since the last time, to be passed on."""
         passed = self._buffer[: self._at]
+        for gone in reversed(self._left_out):
+            passed = passed[: gone.start] + passed[gone.stop :]
+        self._left_out.clear()
         self._held += memoryview(self._buffer)[self._at :]
         self._buffer, self._at = b"", 0
         return passed

@@ -7,9 +7,11 @@ Holds   nothing between calls; see each tap for what it holds back
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from policies.facts import Facts
 from recorder.events import Kind
 
 Side = Literal["client", "target"]
@@ -32,12 +34,25 @@ class Tapped:
     """What one call found: record `events`, and only then let `forward` and `release` go.
 
     `forward` goes on in the direction of the call, `release` the other way: bytes of the other side that were
-    held until this answer (scp only). Over all calls, each side's bytes come out exactly as they went in.
+    held until this answer (scp only). Over all calls, each side's bytes come out exactly as they went in, but for
+    requests that were denied and the answers to them; `owes` says that such an answer waits for a call of `target`.
     """
 
     forward: bytes = b""
     events: tuple[TapEvent, ...] = ()
     release: bytes = b""
+    owes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What came of an operation: the event to record, and why it is denied, if it is."""
+
+    event: TapEvent
+    denied: str = ""
+
+
+Judge = Callable[[Facts], Judged | None]  # None: nobody judges these
 
 
 class Tap(Protocol):
@@ -76,6 +91,11 @@ class Journal:
         """Add what happened to a file."""
         self._flush()
         self._events.append(TapEvent(kind=Kind.FILE, detail=detail))
+
+    def happened(self, event: TapEvent) -> None:
+        """Add another event."""
+        self._flush()
+        self._events.append(event)
 
     def unreleased(self, kind: Kind, data: bytes) -> None:
         """Add bytes that came in and will never be passed on; nothing if there are none."""
