@@ -30,7 +30,7 @@ def warnings_about(config: Config) -> Iterator[str]:
     for at, target in enumerate(config.targets):
         yield from _target(f"target[{at}]", target, _allowing(config))
     for rule in config.policy.rules:
-        yield from _rule(rule, config)
+        yield from unknown_names(rule, config)
 
 
 def _unused(config: Config) -> Iterator[str]:
@@ -68,18 +68,27 @@ def _target(key: str, target: Target, allowing: Iterable[Rule]) -> Iterator[str]
         yield f"{key}.auth.file: {file} can be used by others than its owner (chmod 600 it)"
 
 
-def _rule(rule: Rule, config: Config) -> Iterator[str]:
-    identities = {identity.name for identity in config.identities}
-    targets = {target.name for target in config.targets}
-    spoken = (
-        ("identities", rule.when.identities, identities),
-        ("targets", rule.when.targets, targets),
-    )
-    for field, patterns, declared in spoken:
-        for pattern in patterns or ():
-            if not pattern.startswith(GLOB_PREFIX) and pattern not in declared:
-                hint = f' (a glob begins with "{GLOB_PREFIX}")' if set(pattern) & set("*?") else ""
-                yield f"rule {rule.id}: when.{field} names {shown(pattern)}, which is not declared{hint}"
+def unknown_names(rule: Rule, config: Config) -> Iterator[str]:
+    """Yield one line for each name in the rule's `when` that the configuration does not have."""
+    declared: dict[str, set[str]] = {
+        "identities": {identity.name for identity in config.identities},
+        "groups": {group for identity in config.identities for group in identity.groups},
+        "targets": {target.name for target in config.targets},
+        "logins": {login for target in config.targets for login in target.logins},
+    }
+    brought = tuple(f"{issuer.name}/" for issuer in config.issuers if issuer.groups_claim)
+    when = rule.when
+    for field, known in declared.items():
+        for pattern in getattr(when, field) or ():
+            if pattern.startswith(GLOB_PREFIX) or pattern in known:
+                continue
+            if field == "groups" and brought and pattern.startswith(brought):
+                continue  # a token may bring it
+            hint = f' (a glob begins with "{GLOB_PREFIX}")' if set(pattern) & set("*?") else ""
+            yield f"rule {rule.id}: when.{field} names {shown(pattern)}, which is not declared{hint}"
+    for label in when.labels or {}:
+        if not any(label in target.labels for target in config.targets):
+            yield f"rule {rule.id}: when.labels names {shown(label)}, a label that no target has"
 
 
 def _allowing(config: Config) -> list[Rule]:
