@@ -26,8 +26,8 @@ from policies.facts import Facts, Touch, Word
 from policies.model import Access, Operation, Request, Verdict, VerdictKind
 from policies.problem import Problem, parse_toml, shown
 from policies.schema import tidied
+from policies.shell import analyse
 from policies.source import LIBRARY_PREFIX, Source, library_names, read_source
-from policies.statement import facts_of
 
 SUFFIX = ".cases.toml"
 
@@ -79,7 +79,7 @@ class CaseTable(Table):
                 ),
             )
         for text in self.statements or ([] if self.statement is None else [self.statement]):
-            yield text, facts_of(text.encode("utf-8", "surrogateescape"))
+            yield text, analyse(text)
 
     def request(self) -> Request | None:
         """Return who asks and where, as far as the case says; None if it says nothing: every `when` is then met."""

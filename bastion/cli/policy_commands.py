@@ -18,7 +18,7 @@ import click
 from bastion.cli import judgement
 from bastion.cli.door import Door, config_option, config_path, open_evidence, read_config
 from bastion.cli.policy_files import operators_errors, policy_of, read_policies
-from bastion.cli.rehearsal import rehearsed
+from bastion.cli.rehearsal import DEFAULT_SHELL, facts_of, rehearsed
 from bastion.cli.times import since_us
 from bastion.clock import Clock
 from bastion.config_warnings import unknown_names
@@ -33,8 +33,7 @@ from policies.engine import Policy
 from policies.model import Access, Request
 from policies.near import explanation
 from policies.problem import listed, shown
-from policies.shell.analyse import MAX_STATEMENT_BYTES
-from policies.statement import facts_of
+from policies.shell import MAX_STATEMENT_BYTES
 
 FILES = "FILE is a path, or library:NAME for a policy that is shipped."
 
@@ -160,7 +159,7 @@ def explain(
         files, words = (*files, *words), ()
     if not lines and not words and not behind:
         raise click.UsageError("which statement? give it behind --, in quotes")
-    made, request = _judge(
+    made, request, shell = _judge(
         context.obj,
         config_file,
         files,
@@ -172,7 +171,7 @@ def explain(
     )
     if lines:
         for line in _lines(sys.stdin.buffer):
-            verdict, facts = judgement.judged(made, request, facts_of(line))
+            verdict, facts = judgement.judged(made, request, facts_of(line, shell))
             text = (
                 json.dumps(judgement.verdict_object(verdict, facts))
                 if as_json
@@ -181,7 +180,7 @@ def explain(
             click.echo(text)
         return
     statement = " ".join([*words, *(behind or ())]).encode("utf-8", "surrogateescape")
-    found = explanation(made, request, facts_of(statement))
+    found = explanation(made, request, facts_of(statement, shell))
     if as_json:
         click.echo(json.dumps(judgement.explanation_object(found), indent=2))
     else:
@@ -283,11 +282,11 @@ def _judge(
     target: str | None,
     login: str | None,
     access: str,
-) -> tuple[Policy, Request | None]:
-    """Return the policy to judge by, and the request to judge; None if every `when` is taken as met."""
+) -> tuple[Policy, Request | None, str]:
+    """Return the policy to judge by, the request to judge (None: every `when` is taken as met), and the shell."""
     asked = (identity, target, login)
     if asked == (None, None, None) and files:
-        return policy_of(files), None
+        return policy_of(files), None, DEFAULT_SHELL
     if identity is None or target is None or login is None:
         raise click.UsageError("by which policy? give --identity, --target and --login, or --policy")
     config = read_config(door, config_file)
@@ -312,7 +311,7 @@ def _judge(
         login=login,
         access=Access(access),
     )
-    return (policy_of(files) if files else config.policy), request
+    return (policy_of(files) if files else config.policy), request, where.shell
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> str:

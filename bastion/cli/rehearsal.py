@@ -8,7 +8,7 @@ Errors  OperatorError where a recording does not hold
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +20,16 @@ from bastion.principal import find_identity
 from bastion.resolve import find_target
 from bastion.settings import Config
 from policies.engine import Policy
+from policies.facts import Facts, Flag, Touch, Word, unparsed
 from policies.model import Access, Request, Verdict
-from policies.statement import facts_of
+from policies.shell import analyse
+from policies.shell.dialect import foreign
 from recorder.chunk import ChunkError
 from recorder.events import Event, Kind
 from recorder.evidence import Evidence, Filter, SessionRow
 from recorder.terminal import plain
+
+DEFAULT_SHELL = "bash"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class Asked:
     statement: bytes | None
     verdict: str
     rules: tuple[str, ...]
+    facts: Facts | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,35 +112,84 @@ def rehearsed(
     report = Report()
     for row in reversed(evidence.sessions(Filter(since_us=since_us))):
         report.sessions += 1
+        target = find_target(config, row.target)
+        shell = DEFAULT_SHELL if target is None else target.shell
         try:
             for asked in asked_in(evidence.events(row.id)):
-                _judge(report, row, asked, draft, _request(config, row, asked.access, groups))
+                _judge(report, row, asked, draft, _request(config, row, asked.access, groups), shell)
         except ChunkError as error:
             raise OperatorError(f"session {row.id}: {error}; `bastion verify {row.id}` says more") from error
     return report
 
 
 def asked_in(events: Iterable[Event]) -> Iterator[Asked]:
-    """Yield what was asked in a session, in order, each with the verdict that it got."""
-    accesses: dict[int, Access] = {}
-    open_requests: dict[int, Event] = {}
+    """Yield what was asked in a session, each with the verdict that it got.
+
+    Of a command that was judged as a statement the statement counts, not that its access began.
+    """
+    requests: dict[int, Event] = {}
+    begun: dict[int, Asked] = {}
     for event in events:
-        detail = event.detail
         match event.kind:
             case Kind.REQUEST:
-                if (access := _access(detail.get("access"))) is not None:
-                    accesses[event.channel] = access
-                    open_requests[event.channel] = event
-            case Kind.VERDICT if (request := open_requests.pop(event.channel, None)) is not None:
-                yield Asked(
-                    at_us=request.at_us,
-                    access=accesses[event.channel],
-                    statement=request.data if request.detail.get("type") == "exec" else None,
-                    verdict=str(detail.get("verdict")),
-                    rules=tuple(map(str, detail.get("rules", ()))),
-                )
+                requests[event.channel] = event
+            case Kind.VERDICT if (request := requests.pop(event.channel, None)) is not None:
+                if (asked := _begun(request, event)) is not None:
+                    begun[event.channel] = asked
+            case Kind.STATEMENT if event.channel in begun:
+                access = begun[event.channel].access
+                if event.detail.get("request") is True:
+                    begun[event.channel] = _asked(event, event, access, event.data)
+                else:
+                    yield _asked(event, event, access, event.data)
             case _:
                 pass
+    yield from begun.values()
+
+
+def _begun(request: Event, verdict: Event) -> Asked | None:
+    access = _access(request.detail.get("access"))
+    if access is None:
+        return None
+    if verdict.detail.get("filtered") is False:
+        access = Access.RAW
+    command = access is Access.EXEC and request.detail.get("type") == "exec"
+    return _asked(request, verdict, access, request.data if command else None)
+
+
+def _asked(event: Event, verdict: Event, access: Access, statement: bytes | None) -> Asked:
+    rules = verdict.detail.get("rules")
+    facts = event.detail.get("facts")
+    return Asked(
+        at_us=event.at_us,
+        access=access,
+        statement=statement,
+        verdict=str(verdict.detail.get("verdict")),
+        rules=tuple(map(str, rules)) if isinstance(rules, list | tuple) else (),
+        facts=_known(facts) if isinstance(facts, dict) else None,
+    )
+
+
+def _known(recorded: Mapping[str, Any]) -> Facts | None:
+    """Return the facts of what is no shell statement as they were recorded; None for one that can be parsed again."""
+    operation = recorded.get("operation")
+    if operation is None and recorded.get("language") != "data":
+        return None
+    return Facts(
+        statement="",
+        language=str(recorded.get("language")),
+        flags=frozenset(Flag(flag) for flag in recorded.get("flags") or () if flag in set(Flag)),
+        operation=operation if isinstance(operation, str) else None,
+        reads=tuple(Touch(Word(str(path))) for path in recorded.get("reads") or ()),
+        writes=tuple(Touch(Word(str(path))) for path in recorded.get("writes") or ()),
+    )
+
+
+def facts_of(statement: bytes, shell: str) -> Facts:
+    """Return the facts of a statement for a shell; this may wait for the second parser."""
+    if why := foreign(shell, statement):
+        return unparsed(statement.decode("utf-8", "surrogateescape"), why)
+    return analyse(statement)
 
 
 def _access(value: object) -> Access | None:
@@ -155,12 +209,16 @@ def _request(config: Config, row: SessionRow, access: Access, groups: frozenset[
     )
 
 
-def _judge(report: Report, row: SessionRow, asked: Asked, draft: Policy, request: Request) -> None:
+def _judge(
+    report: Report, row: SessionRow, asked: Asked, draft: Policy, request: Request, shell: str
+) -> None:
     report.judged += 1
-    if asked.statement is None or asked.access is Access.SFTP:
+    if asked.facts is not None:
+        would = draft.judge(request, asked.facts)
+    elif asked.statement is None:
         would = draft.decide(request)
     else:
-        would = draft.judge(request, facts_of(asked.statement))
+        would = draft.judge(request, facts_of(asked.statement, shell))
     if would.kind.value == asked.verdict:
         return
     key = (

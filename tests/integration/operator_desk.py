@@ -26,7 +26,7 @@ def bastion(*words: str | Path, cwd: Path | None = None, config: Path | None = N
     if config is not None:
         environment["BASTION_CONFIG"] = str(config)
     command = [str(word) for word in ("bastion", *words)]
-    if words[0] in ("init", "check", "keys"):
+    if words[0] in ("init", "check", "keys", "policy") and "--lines" not in words:
         return within(command, environment, cwd)
     return subprocess.run(
         [sys.executable, "-P", "-m", *command],
