@@ -163,28 +163,34 @@ class Entry:
         """Say whether it says every word of a command."""
         return self.line is not None and not self.line.more
 
+    def speaks_of(self, facts: Facts) -> bool:
+        """Say whether the statement meets every key: then the entry denies it or asks approval."""
+        return next(self._unmet(facts), None) is None
+
     def unmet(self, facts: Facts) -> list[str]:
-        """Return the keys that the statement does not meet: none, and the entry denies it or asks approval."""
-        match = self.match
-        wrong: list[str] = []
-        if self.of_commands and not any(self.may_be(command) for command in facts.commands):
-            wrong += self._nearest(facts)
-        for key, patterns in self.touches.items():
-            if not self._some(patterns, (touch.value for touch in touched(facts, key))):
-                wrong.append(key)
-        if self.defines is not None and not any(map(self.defines.has, facts.defines)):
-            wrong.append("defines")
-        if match.flags is not None and match.flags.isdisjoint(facts.flags):
-            wrong.append("flags")
-        if match.operation is not None and facts.operation not in match.operation:
-            wrong.append("operation")
-        if self.text is not None and not self.text.has(facts.statement):
-            wrong.append("text")
-        return wrong
+        """Return the keys that the statement does not meet."""
+        wrong = list(self._unmet(facts))
+        return [*self._nearest(facts), *wrong[1:]] if wrong[:1] == ["program"] else wrong
 
     def may_be(self, command: Command) -> bool:
         """Say whether the command is one that the entry speaks of, or may be one when it runs."""
         return next(self._unmet_by(command), None) is None
+
+    def _unmet(self, facts: Facts) -> Iterator[str]:
+        match = self.match
+        if self.of_commands and not any(map(self.may_be, facts.commands)):
+            yield "program"
+        if match.flags is not None and match.flags.isdisjoint(facts.flags):
+            yield "flags"
+        if match.operation is not None and facts.operation not in match.operation:
+            yield "operation"
+        for key, patterns in self.touches.items():
+            if not self._some(patterns, (touch.value for touch in touched(facts, key))):
+                yield key
+        if self.defines is not None and not any(map(self.defines.has, facts.defines)):
+            yield "defines"
+        if self.text is not None and not self.text.has(facts.statement):
+            yield "text"
 
     def _nearest(self, facts: Facts) -> list[str]:
         """Return the keys that the command which comes nearest does not meet."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from policies.facts import Word
 
@@ -66,7 +67,7 @@ class Part:
     run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Glob:
     """Parts in a row; those from `start` to before `end` of each optional stretch may be left out together."""
 
@@ -75,6 +76,28 @@ class Glob:
     _masks: dict[tuple[str | Characters, bool], int] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
+
+    @cached_property
+    def ends(self) -> tuple[str, str]:
+        """Return what every text that fits begins with, and what it ends with, as far as that is one text."""
+        begins = len(self.parts)
+        behind = 0
+        for at, part in enumerate(self.parts):
+            if part.run or part.characters.all_but or len(part.characters.listed) != 1:
+                begins = min(begins, at)
+                behind = at + 1
+        for start, end in self.optional:
+            begins = min(begins, start)
+            behind = max(behind, end)
+        return _text(self.parts[:begins]), _text(self.parts[behind:])
+
+    def may_meet(self, word: Glob) -> bool:
+        """Say at little cost that no text fits both, or that one may."""
+        begins, ends = self.ends
+        its_begins, its_ends = word.ends
+        return (begins.startswith(its_begins) or its_begins.startswith(begins)) and (
+            ends.endswith(its_ends) or its_ends.endswith(ends)
+        )
 
     def meets(self, word: Glob) -> bool:
         """Say whether some text fits both this glob and the word's."""
@@ -126,6 +149,10 @@ class Glob:
             if len(self._masks) < MAX_MASKS:
                 self._masks[key] = mask
         return mask
+
+
+def _text(parts: tuple[Part, ...]) -> str:
+    return "".join(character for part in parts for character in part.characters.listed)
 
 
 def _stepped(states: int, mask: int, runs: int) -> int:

@@ -61,28 +61,43 @@ class Patterns:
         """Say whether the word is, or may be when the statement runs, a text that a pattern matches.
 
         Without `option`, a wildcard at the start of a word is not thought to find a file called like an option (`-x`).
-        Without `guess`, what is computed matches only if how it begins fits, or all that it looks like does.
+        Without `guess`, what is computed and what begins with a wildcard matches only if all that it looks like does,
+        and the rest of such words also where a pattern begins as they do.
         """
         if word.literal:
             return self.has(word.text)
-        if word.form == "computed" and not guess:
-            seen = seen_glob(word)
-            return any(
-                pattern.meets(seen) if word.prefix else pattern.includes(seen) for pattern in self._all
-            )
+        if not guess:
+            return self._looks_like(word)
         unknown = word_glob(word)
         wild = not option and word.form == "glob" and word.text[:1] in ("*", "?", "[")
-        return any(pattern.meets(unknown) for pattern in self._all if not (wild and _is_option(pattern)))
+        return any(
+            pattern.meets(unknown)
+            for pattern in self._all
+            if pattern.may_meet(unknown) and not (wild and _is_option(pattern))
+        )
+
+    def _looks_like(self, word: Word) -> bool:
+        seen = seen_glob(word) if word.form == "computed" else word_glob(word)
+        begun = seen.ends[0] != ""
+        return any(
+            pattern.may_meet(seen)
+            and (pattern.includes(seen) or (begun and pattern.ends[0] != "" and pattern.meets(seen)))
+            for pattern in self._all
+        )
 
     def surely(self, word: Word) -> bool:
         """Say whether whatever the word is when the statement runs, a pattern matches it."""
         if word.literal:
             return self.has(word.text)
         if word.form == "computed" and not word.prefix:
-            return any(glob.includes(_ANYTHING) for glob in self.globs)
+            return self._matches_anything
         # After a slash a colon in the name of a file parts no host from it, and `*` may stand for it.
         unknown = word_glob(word, PATH_STOPS if "/" in _WILDCARD.split(word.text, maxsplit=1)[0] else "/")
-        return any(pattern.includes(unknown) for pattern in self.globs)
+        return any(pattern.may_meet(unknown) and pattern.includes(unknown) for pattern in self.globs)
+
+    @cached_property
+    def _matches_anything(self) -> bool:
+        return any(glob.includes(_ANYTHING) for glob in self.globs)
 
     @cached_property
     def _all(self) -> tuple[Glob, ...]:

@@ -35,7 +35,7 @@ class Scope:
         """Return the rules that deny the statement or ask approval for it."""
         found = {rule.id: rule for rule in self._always}
         for entry in self._against.candidates(facts):
-            if entry.rule.id not in found and not entry.unmet(facts):
+            if entry.rule.id not in found and entry.speaks_of(facts):
                 found[entry.rule.id] = entry.rule
         return list(found.values())
 

@@ -370,3 +370,27 @@ def test_access_begins_where_some_statement_may_be_allowed_and_no_rule_denies_al
     assert Policy(rules=(some, no_x)).may_open(REQUEST).allowed
     assert Policy(rules=(no_x,)).decide(REQUEST).rules == ()
     assert Policy(rules=(some, none)).decide(REQUEST).rules == ("none",)
+
+
+@pytest.mark.parametrize(
+    ("entry", "line", "expected"),
+    [
+        ('{program = "chmod", args_any = ["glob:*+*s*"]}', "chmod u+s x", True),
+        ('{program = "chmod", args_any = ["glob:*+*s*"]}', 'chmod "$mode" x', False),
+        ('{program = "chmod", args_any = ["glob:*+*s*"]}', "chmod u$x y", False),
+        ('{program = "curl", args_any = ["glob:-d@**"]}', "curl -d@$x", True),
+        ('{program = "rm", args_all = ["/etc"]}', "rm -rf /*", True),
+        ('{program = "rm", args_all = ["/etc"]}', "rm -rf *", False),
+        ('{args_any = ["glob:**/.env"]}', "cat *", False),
+        ('{args_any = ["glob:**/.env"]}', "cat /srv/*/.env", True),
+        ('{args_any = ["glob:**/.env"]}', "cat /srv/*", False),
+        ('{argv = ["git", "push"]}', "git $x", False),
+        ('{argv = ["git", "glob:**"]}', "git $x", True),
+        ('{argv = ["git", "push", "..."]}', "git push $x", True),
+        ('{argv = ["git", "push"]}', "git push $x", False),
+    ],
+)
+def test_rule_that_does_not_guess_matches_words_as_they_look(entry: str, line: str, expected: bool) -> None:
+    text = f'[[rule]]\nid = "r"\nverdict = "deny"\ncomputed = false\nmatch = [{entry}]\n'
+    judged = parse_policy([Source(label="policy.toml", text=text)]).judge_alone(facts(line))
+    assert judged.rules == (("r",) if expected else ())
