@@ -12,6 +12,7 @@ import re
 import unicodedata
 
 from policies.facts import Facts, Flag, Word, unparsed
+from policies.shell.doubt import doubtful
 from policies.shell.findings import Findings, TooMuch
 from policies.shell.programs import KnownPrograms
 from policies.shell.walk import Walk
@@ -47,6 +48,22 @@ _SEEN = frozenset("\t\n")
 def quick(source: bytes | str) -> Facts:
     """Return the facts by the first parser alone."""
     data = source.encode("utf-8", "surrogateescape") if isinstance(source, str) else source
+    found = _first(data)
+    if isinstance(found, Facts):
+        return found
+    if any(doubtful(script) for _, script in found.scripts) and not doubtful(data):
+        found.flag(Flag.UNPARSED, "a script inside it may be misread")
+    return found.facts()
+
+
+def scripts_within(source: bytes) -> list[tuple[int, bytes]]:
+    """Return the scripts that commands of a statement run: the place of the command, and the text."""
+    found = _first(source)
+    return found.scripts if isinstance(found, Findings) else []
+
+
+def _first(data: bytes) -> Findings | Facts:
+    """Return what the first parser finds, or facts that say why it finds nothing."""
     text = data.decode("utf-8", "surrogateescape")
     if len(data) > MAX_STATEMENT_BYTES:
         return unparsed(text[:200], f"longer than {MAX_STATEMENT_BYTES} bytes")
@@ -63,7 +80,7 @@ def quick(source: bytes | str) -> Facts:
         return unparsed(text, "nested too deeply")
     if not data.isascii() or not text.isprintable():
         _note_hidden(findings, text)
-    return findings.facts()
+    return findings
 
 
 def _plain(walk: Walk, data: bytes) -> bool:

@@ -50,7 +50,7 @@ class Findings:
         self.cwd = ""  # the folder that a literal `cd` before led to
         self.sure_of_cwd = True
         self.known: dict[str, str] = {}
-        self.scripts = 0
+        self.scripts: list[tuple[int, bytes]] = []  # which command runs it, and what it is
 
     def flag(self, flag: Flag, why: str, by: int | None = None) -> None:
         """Note a flag, of a command if one is named."""

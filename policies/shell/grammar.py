@@ -13,11 +13,29 @@ import threading
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["Node", "leaves_out", "parse"]
+__all__ = ["BRANCHES", "LOOSE", "Node", "leaves_out", "parse"]
 
 _LANGUAGE = Language(tree_sitter_bash.language())
 _GAP = re.compile(rb"(?:[ \t\n]|\\\n)*\Z")
 _of_thread = threading.local()
+
+# Kinds of nodes: those whose children do not cover them; those that run what is in them or not, or apart.
+LOOSE = frozenset(
+    {"heredoc_redirect", "heredoc_body", "string", "expansion", "concatenation", "ansi_c_string"}
+)
+BRANCHES = frozenset(
+    [
+        "if_statement",
+        "while_statement",
+        "for_statement",
+        "c_style_for_statement",
+        "case_statement",
+        "function_definition",
+        "subshell",
+        "command_substitution",
+        "process_substitution",
+    ]
+)
 
 
 def parse(source: bytes) -> Node | None:

@@ -1,32 +1,31 @@
 """Resolve the quotes of a word as the second parser gives them: as written, without what surrounds them.
 
 In      the text of one part of a word
-Out     what it stands for; None where it could become several words or names of files in another way
+Out     what it stands for
 Source  POSIX.1-2017 XCU section 2.2; bash(1), QUOTING, ANSI-C Quoting, Brace Expansion
 """
 
 from __future__ import annotations
+
+import re
 
 _ANSI = dict(zip(b"abeEfnrtv\\'\"?", b"\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 _DIGITS = {ord("x"): (16, 2), ord("u"): (16, 4), ord("U"): (16, 8)}
 _HEXADECIMAL = b"01234567abcdefABCDEF89"
 
 
-def unquoted(text: str) -> str | None:
-    """Return bare text without its backslashes; None if it has braces that may expand."""
-    made, escaped, braces = list[str](), False, False
-    for char in text:
-        if escaped:
-            made.append(char if char != "\n" else "")
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        else:
-            braces = braces or char == "{"
-            made.append(char)
-    if braces and ("," in text or ".." in text):
-        return None
-    return "".join(made) + ("\\" if escaped else "")
+def has_braces(text: str) -> bool:
+    """Say whether bare text has braces that may expand."""
+    if "{" not in text:
+        return False
+    bare = re.sub(r"\\.", "_", text, flags=re.DOTALL)
+    opened = bare.find("{")
+    return opened >= 0 and "}" in bare[opened:] and ("," in bare[opened:] or ".." in bare[opened:])
+
+
+def unquoted(text: str) -> str:
+    """Return bare text without its backslashes."""
+    return re.sub(r"\\(.)", lambda found: found[1] if found[1] != "\n" else "", text, flags=re.DOTALL)
 
 
 def double_unquoted(text: str) -> str:

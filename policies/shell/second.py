@@ -19,16 +19,20 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from policies.facts import Command, Facts, Flag, unparsed
 from policies.shell import quoting
+from policies.shell.analyse import scripts_within
+from policies.shell.doubt import doubtful
 
 PROGRAM = Path(sys.executable).with_name("shfmt")
 MAX_SOURCE_BYTES = 16 * 1024
+MAX_SCRIPTS = 16
 MAX_TREE_BYTES = 16 * 1024 * 1024
 TIMEOUT_S = 2.0
 
@@ -38,7 +42,21 @@ _READ_BYTES = 256 * 1024
 _FILES = frozenset({"<", ">", ">>", "<>", ">|", "&>", "&>>"})
 _DUPLICATES = frozenset({">&", "<&"})
 # What one parser calls a command and the other a part of the grammar; what they run is compared all the same.
-_GRAMMAR = frozenset({"time", "coproc", "[", "[[", "((", "!", "let"})
+_GRAMMAR = frozenset({"time", "coproc", "[", "[[", "((", "let"})
+
+
+class Several(Enum):
+    """Stands for the words that braces expand to."""
+
+    SEVERAL = "several"
+
+
+SEVERAL = Several.SEVERAL
+_Certain = str | None | Several
+
+
+class _RefusedError(Exception):
+    """The second parser reports an error."""
 
 
 class _UnknownFormError(Exception):
@@ -49,8 +67,8 @@ class _UnknownFormError(Exception):
 class _Found:
     """What the second parser found: words that are not certain are None."""
 
-    commands: list[tuple[str | None, ...]] = field(default_factory=list)
-    files: list[str | None] = field(default_factory=list)
+    commands: list[tuple[_Certain, ...]] = field(default_factory=list)
+    files: list[_Certain] = field(default_factory=list)
 
 
 def agreed(source: bytes, facts: Facts) -> Facts:
@@ -62,27 +80,44 @@ def agreed(source: bytes, facts: Facts) -> Facts:
 
 
 def _disagreement(source: bytes, facts: Facts) -> str:
+    """Return in what the parsers differ: over the statement if it is doubtful, and over each doubtful script in it."""
     if len(source) > MAX_SOURCE_BYTES:
         return f"in doubt, and longer than {MAX_SOURCE_BYTES} bytes"
-    if b"\0" in source:
-        return "in doubt, and with a NUL byte"
+    if b"\r" in source:
+        return "a carriage return, which is a part of a word to a shell only"
+    inside: dict[int, list[bytes]] = {}
+    for parent, script in scripts_within(source):
+        inside.setdefault(parent, []).append(script)
+    if sum(len(scripts) for scripts in inside.values()) > MAX_SCRIPTS:
+        return f"in doubt, and with more than {MAX_SCRIPTS} scripts inside it"
     try:
-        tree = _tree(source)
-        if tree is None:
-            return "in doubt, and the second parser does not know it"
-        found = _Found()
-        _walk(tree, found)
+        why = _differs(_found([source]), facts, None)
+        for parent, scripts in inside.items():
+            if not why and any(doubtful(script) for script in scripts):
+                why = _differs(_found(scripts), facts, parent)
+    except _RefusedError:
+        return "in doubt, and the second parser does not know it"
     except TimeoutError:
         return "in doubt, and the second parser was too slow"
     except (OSError, ValueError, RecursionError):
         return "in doubt, and the second parser could not be asked"
     except _UnknownFormError as form:
         return f"in doubt, and the second parser does not take apart {form}"
-    return _differs(found, facts)
+    return why
+
+
+def _found(scripts: Iterable[bytes]) -> _Found:
+    """Return what the second parser finds in scripts, all of them together."""
+    found = _Found()
+    for script in scripts:
+        if b"\0" in script:
+            raise _RefusedError
+        _walk(_tree(script), script, found)
+    return found
 
 
 def _tree(source: bytes) -> Any:
-    """Return the second parser's tree; None if it reports an error."""
+    """Return the second parser's tree."""
     text = os.memfd_create("statement")
     try:
         os.write(text, source)
@@ -103,7 +138,11 @@ def _tree(source: bytes) -> Any:
         except BaseException:
             process.kill()
             raise
-    return json.loads(answer) if process.returncode == 0 else None
+    if process.returncode > 0:
+        raise _RefusedError
+    if process.returncode:
+        raise ValueError(f"ended by signal {-process.returncode}")
+    return json.loads(answer)
 
 
 def _read(process: subprocess.Popen[bytes]) -> bytes:
@@ -129,28 +168,51 @@ def _read(process: subprocess.Popen[bytes]) -> bytes:
             raise ValueError("too large a tree")
 
 
-def _walk(node: Any, found: _Found) -> None:
+def _walk(node: Any, source: bytes, found: _Found) -> None:
     if isinstance(node, list):
         for one in node:
-            _walk(one, found)
+            _walk(one, source, found)
         return
     if not isinstance(node, dict):
         return
-    kind = node.get("Type")
-    if kind == "CallExpr" and "Args" in node:
-        found.commands.append(tuple(_word(word) for word in node["Args"]))
-    elif kind == "DeclClause":
-        found.commands.append((node["Variant"]["Value"], *_declared(node.get("Args", ()))))
-    elif kind == "ExtGlob" and any(char in node["Pattern"]["Value"] for char in "$`<>"):
-        raise _UnknownFormError("an extended glob with an expansion in it")
+    match node.get("Type"):
+        case "CallExpr" if "Args" in node:
+            found.commands.append(tuple(_word(word) for word in node["Args"]))
+        case "DeclClause":
+            found.commands.append((node["Variant"]["Value"], *_declared(node.get("Args", ()))))
+        case "ExtGlob" if any(char in node["Pattern"]["Value"] for char in "$`<>"):
+            raise _UnknownFormError("an extended glob with an expansion in it")
+        case "CmdSubst" if node.get("Backquotes") and b"\\" in _text(node, source):
+            raise _UnknownFormError("backticks with a backslash in them")
+        case "DblQuoted" if b"'" in _text(node, source):
+            _no_single_quotes(node)
+    if "Hdoc" in node:
+        _no_single_quotes(node["Hdoc"])
     for one in node.get("Redirs", ()):
         _redirection(one, found)
     for value in node.values():
         if isinstance(value, dict | list):
-            _walk(value, found)
+            _walk(value, source, found)
 
 
-def _declared(arguments: list[dict[str, Any]]) -> Iterator[str | None]:
+def _text(node: dict[str, Any], source: bytes) -> bytes:
+    return source[node["Pos"]["Offset"] : node["End"]["Offset"]]
+
+
+def _no_single_quotes(node: Any) -> None:
+    """Refuse single quotes of an expansion within double quotes: there they may be plain characters."""
+    if isinstance(node, list):
+        for one in node:
+            _no_single_quotes(one)
+    elif isinstance(node, dict):
+        if node.get("Type") == "SglQuoted":
+            raise _UnknownFormError("single quotes within double quotes")
+        if node.get("Type") not in ("CmdSubst", "ProcSubst"):
+            for value in node.values():
+                _no_single_quotes(value)
+
+
+def _declared(arguments: list[dict[str, Any]]) -> Iterator[_Certain]:
     for one in arguments:
         name = one.get("Name", {}).get("Value", "")
         if not name:
@@ -159,7 +221,7 @@ def _declared(arguments: list[dict[str, Any]]) -> Iterator[str | None]:
             yield name if "Index" not in one else None
         else:
             value = _word(one["Value"]) if "Value" in one else ""
-            plain = value is not None and not ({"Index", "Array", "Append"} & one.keys())
+            plain = isinstance(value, str) and not ({"Index", "Array", "Append"} & one.keys())
             yield f"{name}={value}" if plain else None
 
 
@@ -169,27 +231,29 @@ def _redirection(redirection: dict[str, Any], found: _Found) -> None:
         found.files.append(_word(redirection["Word"]))
     elif operator in _DUPLICATES:
         word = _word(redirection["Word"])
-        if word is None or (word != "-" and not word.rstrip("-").isdigit()):
+        if isinstance(word, str) and word.startswith("-") and word != "-":
+            raise _UnknownFormError("a descriptor that is closed right before a word")
+        if not isinstance(word, str) or (word != "-" and not word.rstrip("-").isdigit()):
             found.files.append(word)
 
 
-def _word(word: dict[str, Any]) -> str | None:
-    """Return what a program gets; None where that is not certain from the text alone."""
+def _word(word: dict[str, Any]) -> _Certain:
+    """Return what a program gets; None where that is not certain from the text alone, SEVERAL where braces expand."""
+    parts = word.get("Parts", ())
+    bare = "".join(part["Value"] if part["Type"] == "Lit" else "_" for part in parts)
+    if quoting.has_braces(bare):
+        return SEVERAL
     text = ""
-    for part in word.get("Parts", ()):
+    for part in parts:
         match part["Type"]:
             case "Lit":
-                piece = quoting.unquoted(part["Value"])
-                if piece is None:
-                    return None
-                if not text and part["Value"].startswith("\\~"):
-                    text = "./"
-                text += piece
+                home = "./" if not text and part["Value"].startswith("\\~") else ""
+                text += home + quoting.unquoted(part["Value"])
             case "SglQuoted" if part.get("Dollar"):
                 text += quoting.ansi(part.get("Value", ""))
             case "SglQuoted":
                 text += _at_home(text, part.get("Value", ""))
-            case "DblQuoted" if not part.get("Dollar"):
+            case "DblQuoted":
                 for inner in part.get("Parts", ()):
                     if inner["Type"] != "Lit":
                         return None
@@ -204,37 +268,32 @@ def _at_home(before: str, quoted: str) -> str:
     return "./" + quoted if not before and quoted.startswith("~") else quoted
 
 
-def _differs(found: _Found, facts: Facts) -> str:
-    """Return in what the two differ; "" if they agree."""
+def _differs(found: _Found, facts: Facts, parent: int | None) -> str:
+    """Return in what the two differ, over the script of the command at `parent`; "" if they agree."""
     ours = [words for words in found.commands if words[0] not in _GRAMMAR]
-    theirs = [_certain(command) for command in _top(facts)]
+    theirs = [_certain(command) for command in _top(facts, parent)]
     if len(ours) != len(theirs):
         return f"two parsers find different commands: {_named(theirs)}, {_named(ours)}"
     for words in sorted(ours, key=lambda words: -sum(word is not None for word in words)):
         fits = next((place for place, other in enumerate(theirs) if _fits(words, other)), None)
         if fits is None:
-            return f"two parsers find different words of {words[0] or 'a command'}"
+            return f"two parsers find different words of {_named([words])}"
         del theirs[fits]
     named = Counter(_last(touch.value.text) for touch in (*facts.reads, *facts.writes, *facts.contacts))
-    for file in found.files:
-        if (
-            file is not None
-            and file != "/dev/null"
-            and not file.startswith("/dev/")
-            and not named[_last(file)]
-        ):
+    for file in (file for file in found.files if isinstance(file, str)):
+        if not file.startswith("/dev/") and not named[_last(file)]:
             return "two parsers find different redirections"
     return ""
 
 
-def _top(facts: Facts) -> Iterator[Command]:
+def _top(facts: Facts, parent: int | None) -> Iterator[Command]:
     """Yield the commands that stand in the text itself, not those that are made of another's words."""
-    plain = set[int]()
+    within: set[int | None] = {parent}
     for place, command in enumerate(facts.commands):
-        if command.parent is not None and command.parent not in plain:
+        if command.parent not in within:
             continue
         if command.program.literal and command.program.text in _GRAMMAR:
-            plain.add(place)
+            within.add(place)
         else:
             yield command
 
@@ -243,21 +302,28 @@ def _certain(command: Command) -> tuple[str | None, ...]:
     return tuple(word.text if word.form != "computed" else None for word in command.words)
 
 
-def _fits(words: tuple[str | None, ...], other: tuple[str | None, ...]) -> bool:
-    if words[0] is not None and words[0] != other[0]:
+def _fits(words: Sequence[_Certain], other: Sequence[str | None]) -> bool:
+    """Say whether two accounts of a command may be of the same: SEVERAL stands for one word or more, or for none."""
+    if SEVERAL not in words:
+        return len(words) == len(other) and all(
+            _same(one, two) for one, two in zip(words, other, strict=True)
+        )
+    at = words.index(SEVERAL)
+    after = len(words) - at - 1
+    if len(other) < at + after or not _fits(words[:at], other[:at]):
         return False
-    if len(words) == len(other):
-        return all(one is None or one == two for one, two in zip(words, other, strict=True))
-    if None not in words:
-        return False
-    left = Counter(other)
-    left.subtract(word for word in words if word is not None)
-    return min(left.values(), default=0) >= 0
+    if SEVERAL not in words[at + 1 :]:
+        return _fits(words[at + 1 :], other[len(other) - after :])
+    return len(other) >= at + after
+
+
+def _same(one: _Certain, two: str | None) -> bool:
+    return two is None or two.startswith("~") if one is None else one == two
 
 
 def _last(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 
-def _named(commands: list[tuple[str | None, ...]]) -> str:
-    return " ".join(words[0] or "?" for words in commands[:8]) or "none"
+def _named(commands: Sequence[Sequence[_Certain]]) -> str:
+    return " ".join(words[0] if isinstance(words[0], str) else "?" for words in commands[:8]) or "none"

@@ -186,6 +186,8 @@ def _capsh(words: Sequence[Word]) -> list[Started]:
 
 def _eval(words: Sequence[Word]) -> list[Started]:
     rest = [word for word in words[1:] if word.text != "--"]
+    if any(word.form == "glob" for word in rest):  # a file may have any name
+        return [Started(script=Word(joined(rest).text, "computed"))]
     return [Started(script=joined(rest))] if rest else []
 
 
@@ -206,11 +208,17 @@ def _alias(words: Sequence[Word]) -> list[Started]:
 
 def _completes(words: Sequence[Word]) -> list[Started]:
     options = given(words[1:], Takes("ACFGWPSXox"))
-    return [Started(script=value, stdin=False) for value in options.values("C")]
+    found = [Started((value, COMPUTED)) for value in options.values("F")]
+    return [*found, *(Started(script=_called(value), stdin=False) for value in options.values("C"))]
 
 
 def _mapfile(words: Sequence[Word]) -> list[Started]:
-    return [Started(script=value) for value in given(words[1:], Takes("dnOsuCc")).values("C")]
+    return [Started(script=_called(value)) for value in given(words[1:], Takes("dnOsuCc")).values("C")]
+
+
+def _called(script: Word) -> Word:
+    """Return a script that gets more words when it is run."""
+    return Word(f'{script.text} "$@"', script.form)
 
 
 def _crontab(_words: Sequence[Word]) -> list[Started]:

@@ -13,9 +13,10 @@ import re
 from collections.abc import Sequence
 
 from policies.facts import Flag, Word
+from policies.shell import latent
 from policies.shell.definitions import defined, is_grave
 from policies.shell.findings import Findings, TooMuch
-from policies.shell.grammar import Node, leaves_out, parse
+from policies.shell.grammar import BRANCHES, LOOSE, Node, leaves_out, parse
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
     WORDS,
@@ -32,24 +33,6 @@ MAX_NESTING = 100  # of nodes in a tree
 MAX_SCRIPTS = 12  # of scripts in scripts
 
 
-_LOOSE = frozenset(
-    {"heredoc_redirect", "heredoc_body", "string", "expansion", "concatenation", "ansi_c_string"}
-)
-_BRANCHES = frozenset(
-    [
-        "if_statement",
-        "while_statement",
-        "for_statement",
-        "c_style_for_statement",
-        "case_statement",
-        "function_definition",
-        "subshell",
-        "command_substitution",
-        "process_substitution",
-    ]
-)
-
-
 class Walk:
     """Walks the tree of one script; `programs` says what a command means by its words."""
 
@@ -61,17 +44,15 @@ class Walk:
         self._source = b""
         self._words = Words(b"", findings.known)
         self._conditional = 0
-        self._pending: list[
-            Node
-        ] = []  # here-documents' words and commands that belong to what is before them
 
     def script(self, source: bytes, stdin: Stdin) -> bool:
         """Walk a script; false if it does not parse."""
         root = parse(source)
-        if root is None:
+        if root is None or (source[: root.start_byte] + source[root.end_byte :]).strip(b" \t\n"):
             return False
         self._source = source
         self._words = Words(source, self.findings.known)
+        latent.prompts(self.findings, source)
         self._visit(root, stdin, 0)
         return True
 
@@ -79,13 +60,15 @@ class Walk:
         if level > MAX_NESTING:
             raise TooMuch(f"nested deeper than {MAX_NESTING}")
         kind = node.type
-        if node.child_count and kind not in _LOOSE and leaves_out(node, self._source):
+        if node.child_count and kind not in LOOSE and leaves_out(node, self._source):
             raise TooMuch("a part of it is in no part of the tree")
         visit = getattr(self, f"_visit_{kind}", None)
         if visit is not None:
             visit(node, stdin, level + 1)
             return
-        branch = kind in _BRANCHES
+        if kind == "for_statement":
+            latent.values(self.findings, self._each(node.children_by_field_name("value")))
+        branch = kind in BRANCHES
         self._conditional += branch
         place = (self.findings.cwd, self.findings.sure_of_cwd)
         for child in node.children:
@@ -244,6 +227,7 @@ class Walk:
 
     def run(self, words: list[Word], stdin: Stdin) -> None:
         place = self.findings.add(words, self._parent)
+        latent.words(self.findings, self._name(place), words[1:], place)
         self._programs.understand(self, place, words, stdin)
 
     def _name(self, place: int) -> str:
@@ -263,6 +247,7 @@ class Walk:
                 words += self._words.of([child])
                 self._inside(child, stdin, level)
         place = self.findings.add(words, self._parent)
+        latent.words(self.findings, words[0].text, words[1:], place)
         for word in words[1:]:
             if is_grave(word.text.partition("=")[0]) and "=" in word.text:
                 self.findings.define(word.text.partition("=")[0], place)
@@ -272,17 +257,22 @@ class Walk:
     def _visit_unset_command(self, node: Node, stdin: Stdin, level: int) -> None:
         words = [Word(self._words.text(child)) for child in node.children]
         place = self.findings.add(words, self._parent)
+        latent.words(self.findings, "unset", words[1:], place)
         for name in defined(words):
             self.findings.define(name, place)
         for child in node.children:
             self._inside(child, stdin, level)
 
     def _visit_test_command(self, node: Node, stdin: Stdin, level: int) -> None:
+        latent.written(self.findings, self._words.text(node))
         if node.children[0].type == "[":
             self.findings.add([Word("["), Word(self._words.text(node)[1:].strip(), "computed")], self._parent)
         for child in node.children:
             if child.child_count:
                 self._visit(child, stdin, level)
+
+    def _each(self, nodes: Sequence[Node]) -> list[Word]:
+        return [word for node in nodes for word in self._words.of([node])]
 
     def _visit_variable_assignment(self, node: Node, _stdin: Stdin, level: int) -> None:
         self._assign(node, level, lasting=True)
@@ -293,7 +283,11 @@ class Walk:
         text = self._words.text(name) if name is not None else ""
         if is_grave(text := text.partition("[")[0]):
             self.findings.define(text)
-        words = self._words.of([value]) if value is not None and value.type != "array" else [Word("")]
+        array = value is not None and value.type == "array"
+        words = self._words.of([value]) if value is not None and not array else [Word("")]
+        latent.values(
+            self.findings, self._each(value.children[1:-1]) if value is not None and array else words
+        )
         plain = (
             len(words) == 1 and words[0].literal and not any(child.type == "+=" for child in node.children)
         )
@@ -385,6 +379,7 @@ class Walk:
         fed, self._programs.fed = self._programs.fed, None
         place = (findings.cwd, findings.sure_of_cwd)
         source = script.encode("utf-8", "surrogateescape")
+        findings.scripts.append((parent, source))
         if b"\0" in source or not walk.script(source, stdin):
             findings.flag(Flag.UNPARSED, "a script inside it is not understood", parent)
         findings.cwd, findings.sure_of_cwd = place

@@ -13,28 +13,15 @@ import re
 from collections.abc import Iterable, Iterator
 
 from policies.facts import Word
+from policies.shell.findings import TooMuch
 from policies.shell.grammar import Node
+from policies.shell.quoting import ansi
 
 MAX_BRACES = 64
 
 PLAIN, QUOTED, UNKNOWN = "u", "q", "c"
 _HOLE = "\ufffc"
-_ANSI = re.compile(
-    r"\\(?:(?P<octal>[0-7]{1,3})|x(?P<hex>[0-9A-Fa-f]{1,2})|u(?P<short>[0-9A-Fa-f]{1,4})"
-    r"|U(?P<long>[0-9A-Fa-f]{1,8})|c(?P<control>.)|(?P<one>.))",
-    re.DOTALL,
-)
-_ANSI_ONE = {
-    "a": "\a",
-    "b": "\b",
-    "e": "\x1b",
-    "E": "\x1b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "v": "\v",
-}
+_BLANK = re.compile(r"[ \t\n]")
 _SEQUENCE = re.compile(r"(-?\d+)\.\.(-?\d+)\Z|([A-Za-z])\.\.([A-Za-z])\Z")
 
 
@@ -83,8 +70,11 @@ class Words:
             self._add(node, piece)
         written = "".join(self.text(node) for node in nodes)
         parts = list(_braced(piece))
-        if len(parts) > MAX_BRACES:
+        empty = len(parts) > 1 and not all(part.text for part in parts)
+        if len(parts) > MAX_BRACES or (empty and re.search(r"['\"\\]", written)):
             return [Word(written, "computed")]
+        if empty:  # braces that leave nothing make no word
+            parts = [part for part in parts if part.text]
         return [self._word(part, written, first=index == 0) for index, part in enumerate(parts)]
 
     def _word(self, piece: Piece, written: str, *, first: bool) -> Word:
@@ -105,7 +95,10 @@ class Words:
             last = node.start_byte
             for child in node.children:
                 if child.start_byte > last:  # what the tree leaves out of a word is part of it all the same
-                    piece.add(self._source[last : child.start_byte].decode("utf-8", "surrogateescape"), PLAIN)
+                    gap = self._source[last : child.start_byte]
+                    if gap.strip(b" \t\n") != gap:
+                        raise TooMuch("a word with space in it")
+                    piece.add(gap.decode("utf-8", "surrogateescape"), PLAIN)
                 self._add(child, piece)
                 last = child.end_byte
         elif kind in ("word", "number", "variable_name", "extglob_pattern", "regex") or not node.is_named:
@@ -118,7 +111,7 @@ class Words:
         elif kind == "raw_string":
             piece.add(self.text(node)[1:-1], QUOTED)
         elif kind == "ansi_c_string":
-            piece.add(_ansi(self.text(node)[2:-1]), QUOTED)
+            piece.add(ansi(self.text(node)[2:-1]), QUOTED)
         elif kind in ("string", "translated_string"):
             self._string(node, piece)
         elif kind in ("simple_expansion", "expansion"):
@@ -174,6 +167,8 @@ def _homed(piece: Piece) -> str:
 
 
 def _unquote(text: str, piece: Piece) -> None:
+    if _BLANK.search(re.sub(r"\\.", "", text, flags=re.DOTALL) if "\\" in text else text):
+        raise TooMuch("a word with space in it")
     if "\\" not in text:
         piece.add(text, PLAIN)
         return
@@ -191,23 +186,6 @@ def _unquote(text: str, piece: Piece) -> None:
 def _unquote_double(text: str, piece: Piece) -> None:
     text = re.sub(r"\\\n", "", text)
     piece.add(re.sub(r"\\([$`\"\\])", r"\1", text), QUOTED)
-
-
-def _ansi(text: str) -> str:
-    def one(found: re.Match[str]) -> str:
-        if found["octal"]:
-            return chr(int(found["octal"], 8) & 0xFF)
-        if found["hex"]:
-            return chr(int(found["hex"], 16))
-        if found["short"] or found["long"]:
-            code = int(found["short"] or found["long"], 16)
-            return chr(code) if code <= 0x10FFFF else found[0]
-        if found["control"]:
-            return chr(ord(found["control"]) & 0x1F)
-        char = found["one"]
-        return _ANSI_ONE.get(char, char if char in "\\'\"?" else "\\" + char)
-
-    return _ANSI.sub(one, text).partition("\0")[0]
 
 
 def _braced(piece: Piece) -> Iterator[Piece]:

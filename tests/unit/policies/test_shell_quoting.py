@@ -11,18 +11,18 @@ from policies.shell import quoting
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [
-        ("a", "a"),
-        (r"a\ b", "a b"),
-        (r"\\", "\\"),
-        ("a\\\nb", "ab"),
-        ("{a}", "{a}"),
-        ("{a,b}", None),
-        ("{1..3}", None),
-    ],
+    [("a", "a"), (r"a\ b", "a b"), (r"\\", "\\"), ("a\\\nb", "ab"), ("a\\", "a\\")],
 )
-def test_bare_text_loses_its_backslashes(written: str, meant: str | None) -> None:
+def test_bare_text_loses_its_backslashes(written: str, meant: str) -> None:
     assert quoting.unquoted(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "expand"),
+    [("{a,b}", True), ("{1..3}", True), ("{a}", False), (r"\{a,b}", False), ("}a,b{", False)],
+)
+def test_braces_expand_only_with_a_comma_or_two_dots(written: str, *, expand: bool) -> None:
+    assert quoting.has_braces(written) == expand
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,27 @@
+# What every program of the oracle finds in its shell: stand-ins that write down what they are asked to run.
+# fd 210 is the log: a line for each run, its words quoted, so that it is written at once.
+shopt -u sourcepath
+ulimit -t 1 -f 64 -c 0 -v 524288
+[[ $PROCESSES == unlimited ]] || ulimit -u "$PROCESSES"
+unset PROCESSES
+enable -n kill suspend ulimit fc bind hash help logout times umask
+_ran() { local IFS=' '; builtin printf '%s\n' "${*@Q}" >&210 2>&-; }
+command_not_found_handle() { _ran "$@"; case $1 in *[13579]) return 1;; esac; }
+for _name in echo printf true false; do
+  eval "$_name() { _ran $_name \"\$@\"; builtin $_name \"\$@\"; }"
+done
+eval() { _ran eval "$@"; builtin eval "$@"; }
+exec() { _ran exec "$@"; if (($#)); then "$@"; exit; fi; }
+command() { _ran command "$@"; case $1 in -*) return 1;; esac; "$@"; }
+env() { _ran env "$@"; local _i=1; while [[ ${1-} == *=* || ${1-} == -i ]]; do shift; done; "$@"; }
+sudo() { _ran sudo "$@"; while [[ ${1-} == -* ]]; do case $1 in -u) shift 2;; *) shift;; esac; done; "$@"; }
+timeout() { _ran timeout "$@"; shift; "$@"; }
+nohup() { _ran nohup "$@"; "$@"; }
+setsid() { _ran setsid "$@"; "$@"; }
+nice() { _ran nice "$@"; if [[ ${1-} == -n ]]; then shift 2; fi; "$@"; }
+sh() { _ran sh "$@"; if [[ ${1-} == -c ]]; then (shift; _s=$1; shift 2; builtin eval "$_s"); elif ! (($#)); then (builtin eval "$(while IFS= read -r _l; do builtin printf '%s\n' "$_l"; done)"); fi; }
+bash() { _ran bash "$@"; if [[ ${1-} == -c ]]; then (shift; _s=$1; shift 2; builtin eval "$_s"); elif ! (($#)); then (builtin eval "$(while IFS= read -r _l; do builtin printf '%s\n' "$_l"; done)"); fi; }
+xargs() { _ran xargs "$@"; if [[ ${1-} == -n1 ]]; then shift; fi; "$@" x; }
+ssh() { _ran ssh "$@"; shift; (builtin eval "$*"); }
+find() { _ran find "$@"; while (($#)) && [[ $1 != -exec ]]; do shift; done; shift; local _w=(); while (($#)) && [[ $1 != ';' && $1 != '+' ]]; do _w+=("$1"); shift; done; "${_w[@]}"; }
+unset _name

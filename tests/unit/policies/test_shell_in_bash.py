@@ -1,0 +1,59 @@
+"""Test the facts of shell statements against what bash runs."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from policies.facts import Facts, Flag
+from policies.shell import analyse, doubtful
+from tests.oracle.claims import UNKNOWN, missing
+from tests.oracle.shell import Shell
+from tests.oracle.trial import trial, untold
+
+VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "shell"
+MISREAD = json.loads((VECTORS / "misread.json").read_text("utf-8"))
+PROGRAMS = 1000
+ORDINARY = [line for line in (VECTORS / "ordinary.txt").read_text("utf-8").splitlines() if line]
+
+
+@pytest.fixture(scope="module", name="shell")
+def _shell() -> Iterator[Shell]:
+    with Shell() as shell:
+        yield shell
+
+
+def test_the_oracle_sees_what_runs(shell: Shell) -> None:
+    program = b"m1 'a\nb' \"$(m2)\" | m3; sudo -n m4 ''; sh -c 'm5'"
+    runs = shell.run(program)
+    assert runs is not None
+    assert {run[0] for run in runs} == {b"m1", b"m2", b"m3", b"sudo", b"m4", b"sh", b"m5"}
+    assert (b"m1", b"a\nb", b"") in runs
+    assert (b"m4", b"") in runs
+    assert missing([analyse(program)], runs) == []
+    assert missing([Facts(statement="", flags=frozenset())], runs)
+    assert missing([analyse(b"m1; m2")], runs)
+
+
+@pytest.mark.parametrize("vector", MISREAD, ids=[vector["why"] for vector in MISREAD])
+def test_t31_what_a_parser_misread_once_is_told_now(vector: dict[str, str], shell: Shell) -> None:
+    assert untold(shell, vector["program"].encode()) == []
+
+
+def test_l4_no_program_runs_that_the_facts_do_not_tell_of(shell: Shell) -> None:
+    figures = trial(shell, seed=20, most=PROGRAMS)
+    assert figures.finds == []
+    assert figures.ran > PROGRAMS // 3
+    assert figures.guarded > 0, "the second parser has nothing to do"
+
+
+def test_at_most_two_of_a_hundred_ordinary_lines_are_not_understood() -> None:
+    unknown = [line for line in ORDINARY if UNKNOWN & analyse(line).flags]
+    assert len(unknown) <= len(ORDINARY) * 0.02, unknown
+
+
+def test_ordinary_lines_are_seldom_in_doubt() -> None:
+    doubted = [line for line in ORDINARY if doubtful(line.encode())]
+    assert len(doubted) <= len(ORDINARY) * 0.02, doubted
+    assert not any(Flag.UNPARSED in analyse(line).flags for line in doubted)
