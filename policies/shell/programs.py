@@ -189,7 +189,7 @@ class KnownPrograms(Programs):
             for text in texts:
                 if not code.harmless(text.text) or not text.literal:
                     findings.flag(Flag.INTERPRETER, f"code in {code.language}", place)
-                    if text.form == "computed" and code.first:
+                    if text.form == "computed" and code.first and not text.prefix:
                         findings.flag(Flag.OPAQUE, "the code is known at run time only", place)
                 for script in scripts_in(text.text, code):
                     self._nested(walk, Word(script), place, "file", certain=False)
@@ -242,9 +242,8 @@ class KnownPrograms(Programs):
             self.fed = fed if inner in ("text", "pipe") else None
             if name == "xargs" and one.words[-1].form == "computed" and len(one.words) > 1:
                 base = posixpath.basename(one.words[0].text)
-                if base in SHELLS and any(
-                    word.text.startswith("-") and "c" in word.text for word in one.words[1:]
-                ):
+                script = shell_script(list(one.words))[1]
+                if base in SHELLS and (script is None or not script.literal):
                     findings.flag(Flag.OPAQUE, "xargs hands a shell what it reads", place)
             if name == "xargs" and len(one.words) == 1:
                 continue

@@ -239,3 +239,19 @@ def test_a_value_that_is_certain_is_what_a_variable_begins_with() -> None:
 def test_l4_where_the_first_parser_may_be_wrong_the_second_must_agree() -> None:
     assert not analyse(b"ls \\\n  -la").flags
     assert Flag.UNPARSED in analyse(b"coproc x { rm y; }").flags or "rm" in programs("coproc x { rm y; }")
+
+
+@pytest.mark.parametrize(
+    ("statement", "opaque"),
+    [
+        ('sed "$x" y', True),
+        ('sed "1i >$x" y', False),
+        ('awk "/$x/ {print}" y', False),
+        ("xargs bash -c", True),
+        ("xargs bash", True),
+        ("xargs -n1 bash -c 'wc -l \"$1\"' --", False),
+        ("xargs -I{} bash -c 'wc -l {}'", True),
+    ],
+)
+def test_code_that_is_known_in_part_is_not_opaque(statement: str, opaque: bool) -> None:
+    assert (Flag.OPAQUE in quick(statement).flags) is opaque
