@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from policies.classes import CLASS_PREFIX, CLASSES
@@ -97,59 +97,35 @@ class Line:
         return len(self.words) in places
 
 
-@dataclass(frozen=True, eq=False)
 class Entry:
     """One entry of a rule, compiled; `number` is its place in the rule's `match`."""
 
-    rule: Rule
-    match: Match
-    number: int
-    programs: Programs | None = field(init=False)
-    line: Line | None = field(init=False)
-    args_any: Patterns | None = field(init=False)
-    args_all: tuple[Patterns, ...] = field(init=False)
-    args_none: Patterns | None = field(init=False)
-    touches: dict[TouchKey, Patterns] = field(init=False)
-    defines: Patterns | None = field(init=False)
-    text: Patterns | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        match = self.match
-        line: Line | None = None
+    def __init__(self, rule: Rule, match: Match, number: int) -> None:
+        """Compile the entry; raise ValueError for a pattern that is no glob."""
+        self.rule = rule
+        self.match = match
+        self.number = number
+        self.guess = rule.computed
+        self.line: Line | None = None
         if match.argv is not None:
             program, *words = match.argv
-            line = Line(Programs(program), tuple(Patterns(texts, PATH_STOPS) for texts in words), match.more)
-        folder = not self.rule.allows
-        compiled = {
-            "programs": None if match.program is None else Programs(match.program),
-            "line": line,
-            "args_any": _patterns(match.args_any, PATH_STOPS),
-            "args_all": tuple(Patterns((text,), PATH_STOPS) for text in match.args_all or ()),
-            "args_none": _patterns(match.args_none, PATH_STOPS),
-            "touches": {
-                key: Patterns(texts, NO_STOPS if key == "contacts" else PATH_STOPS, folder=folder)
-                for key in TOUCH_KEYS
-                if (texts := getattr(match, key)) is not None
-            },
-            "defines": _patterns(match.defines, NO_STOPS),
-            "text": _patterns(match.text, NO_STOPS),
+            self.line = Line(
+                Programs(program), tuple(Patterns(texts, PATH_STOPS) for texts in words), match.more
+            )
+        self.programs = None if match.program is None else Programs(match.program)
+        self._args_any = _patterns(match.args_any, PATH_STOPS)
+        self._args_all = tuple(Patterns((text,), PATH_STOPS) for text in match.args_all or ())
+        self._args_none = _patterns(match.args_none, PATH_STOPS)
+        self.touches: dict[TouchKey, Patterns] = {
+            key: Patterns(texts, NO_STOPS if key == "contacts" else PATH_STOPS, folder=not rule.allows)
+            for key in TOUCH_KEYS
+            if (texts := getattr(match, key)) is not None
         }
-        for name, value in compiled.items():
-            object.__setattr__(self, name, value)
-
-    @property
-    def guess(self) -> bool:
-        """Say whether what is computed may be what the entry looks for."""
-        return self.rule.computed
-
-    @property
-    def of_commands(self) -> bool:
-        """Say whether it asks anything of a command."""
-        match = self.match
-        return any(
-            asked is not None
-            for asked in (match.program, match.argv, match.args_any, match.args_all, match.args_none)
-        )
+        self.defines = _patterns(match.defines, NO_STOPS)
+        self._text = _patterns(match.text, NO_STOPS)
+        asked = (match.program, match.argv, match.args_any, match.args_all, match.args_none)
+        self.of_commands = any(each is not None for each in asked)
+        self.pins = self.line is not None and not self.line.more
 
     @property
     def keys(self) -> int:
@@ -158,45 +134,37 @@ class Entry:
             getattr(self.match, key.name) is not None for key in fields(self.match) if key.name != "more"
         )
 
-    @property
-    def pins(self) -> bool:
-        """Say whether it says every word of a command."""
-        return self.line is not None and not self.line.more
-
     def speaks_of(self, facts: Facts) -> bool:
-        """Say whether the statement meets every key: then the entry denies it or asks approval."""
-        return next(self._unmet(facts), None) is None
+        """Say whether the statement meets every key: a rule that does not allow then matches."""
+        if self.of_commands and not any(map(self.may_be, facts.commands)):
+            return False
+        return next(self._unmet_besides(facts), None) is None
 
     def unmet(self, facts: Facts) -> list[str]:
-        """Return the keys that the statement does not meet."""
-        wrong = list(self._unmet(facts))
-        return [*self._nearest(facts), *wrong[1:]] if wrong[:1] == ["program"] else wrong
+        """Return the keys that the statement does not meet; of a command's, those that the nearest one does not."""
+        wrong: list[str] = []
+        if self.of_commands:
+            found = [list(self._unmet_by(command)) for command in facts.commands]
+            wrong = min(found, key=len, default=["program"])
+        return [*wrong, *self._unmet_besides(facts)]
 
-    def may_be(self, command: Command) -> bool:
-        """Say whether the command is one that the entry speaks of, or may be one when it runs."""
-        return next(self._unmet_by(command), None) is None
-
-    def _unmet(self, facts: Facts) -> Iterator[str]:
+    def _unmet_besides(self, facts: Facts) -> Iterator[str]:
         match = self.match
-        if self.of_commands and not any(map(self.may_be, facts.commands)):
-            yield "program"
         if match.flags is not None and match.flags.isdisjoint(facts.flags):
             yield "flags"
         if match.operation is not None and facts.operation not in match.operation:
             yield "operation"
         for key, patterns in self.touches.items():
-            if not self._some(patterns, (touch.value for touch in touched(facts, key))):
+            if not self._some(patterns, [touch.value for touch in touched(facts, key)]):
                 yield key
         if self.defines is not None and not any(map(self.defines.has, facts.defines)):
             yield "defines"
-        if self.text is not None and not self.text.has(facts.statement):
+        if self._text is not None and not self._text.has(facts.statement):
             yield "text"
 
-    def _nearest(self, facts: Facts) -> list[str]:
-        """Return the keys that the command which comes nearest does not meet."""
-        return min(
-            (list(self._unmet_by(command)) for command in facts.commands), key=len, default=["program"]
-        )
+    def may_be(self, command: Command) -> bool:
+        """Say whether the command is one that the entry speaks of, or may be one when it runs."""
+        return next(self._unmet_by(command), None) is None
 
     def _unmet_by(self, command: Command) -> Iterator[str]:
         if self.programs is not None and not self.programs.may_be(command.program):
@@ -204,11 +172,11 @@ class Entry:
         if self.line is not None and not self.line.may_be(command, guess=self.guess):
             yield "argv"
         words = command.words[1:]
-        if self.args_any is not None and not self._some(self.args_any, words):
+        if self._args_any is not None and not self._some(self._args_any, words):
             yield "args_any"
-        if not all(self._some(patterns, words) for patterns in self.args_all):
+        if not all(self._some(patterns, words) for patterns in self._args_all):
             yield "args_all"
-        if self.args_none is not None and any(map(self.args_none.surely, words)):
+        if self._args_none is not None and any(map(self._args_none.surely, words)):
             yield "args_none"
 
     def _some(self, patterns: Patterns, words: Iterable[Word]) -> bool:
@@ -224,11 +192,11 @@ class Entry:
             return False
         words = command.words[1:]
         return (
-            (self.args_any is None or any(surely_word(self.args_any, word) for word in words))
-            and all(any(surely_word(patterns, word) for word in words) for patterns in self.args_all)
+            (self._args_any is None or any(surely_word(self._args_any, word) for word in words))
+            and all(any(surely_word(patterns, word) for word in words) for patterns in self._args_all)
             and (
-                self.args_none is None
-                or not any(self.args_none.may_become(word, option=True) for word in words)
+                self._args_none is None
+                or not any(self._args_none.may_become(word, option=True) for word in words)
             )
         )
 

@@ -16,12 +16,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from policies.compiled import Entry
-from policies.facts import Facts
+from policies.facts import Facts, unparsed
 from policies.model import Approvers, Match, Request, Rule, Severity, Verdict, VerdictKind, When
 from policies.scope import Scope
 from policies.when import unmet
 
 MAX_SCOPES = 64
+MAX_UNKNOWN = 64  # words of a statement that are not literal: each is held against every glob by itself
 _WORST_FIRST = tuple(reversed(Severity))
 
 
@@ -117,6 +118,7 @@ class Policy:
         return scope
 
     def _judged(self, scope: Scope, facts: Facts) -> Verdict:
+        facts = bounded(facts)
         against = scope.against(facts)
         if against:
             return self._verdict(against, "", "a rule speaks of this statement")
@@ -161,6 +163,15 @@ class Policy:
 
     def _denied(self, rules: tuple[str, ...], reason: str) -> Verdict:
         return Verdict(kind=VerdictKind.DENY, rules=rules, reason=reason, policy=self._digest)
+
+
+def bounded(facts: Facts) -> Facts:
+    """Return the facts as they are judged: of a statement with too much in it that is not literal nothing is known."""
+    unknown = {word for command in facts.commands for word in command.words if not word.literal}
+    if len(unknown) <= MAX_UNKNOWN:
+        return facts
+    why = f"more than {MAX_UNKNOWN} of its words are known only when it runs"
+    return unparsed(facts.statement, why, facts.language)
 
 
 def _id(rule: Rule) -> str:

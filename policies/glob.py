@@ -3,27 +3,29 @@
 In      the glob of a pattern: `*` any run of characters (not of those it stops at), `**` any run, `?` any one,
         `[a-z]` and `[!x]` one of a class; a word of a statement that is not literal
 Out     Glob: parts, from which pattern.py makes a linear-time expression; `meets` and `includes`
-Holds   for each glob a mask for each character that was met, 1,024 at most; a word is looked at for its first 256 parts
+Holds   for each glob a mask for each character that was met, 1,024 at most; of a word its first 256 parts, of the last
+        64 words their globs
 Errors  ValueError, saying what is wrong with a glob
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 
 from policies.facts import Word
 
 MAX_RANGE = 256  # characters between the ends of `[a-z]`
 MAX_WORD_PARTS = 256
 MAX_MASKS = 1024
+MAX_WORDS = 64  # whose globs are kept
 
 _EXTENDED = re.compile(r"[?*+@!]\(")
 _DOTTED = re.compile(r"(?:^|/)\.\.?[*?\[]")  # `.*` and `.?` may become `..`
 _CLASS = re.compile(r"\[(?P<not>[!^]?)(?P<inside>\]?[^\]]*)\]")
-_SUBSTITUTION = re.compile(r"[$<>=]\(|`")
+_SUBSTITUTION = re.compile(r"[$<>=]\(")
 _VARIABLE = re.compile(r"\$(?:\{[^{}]*\}|[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?!$-])")
 _ALTERNATIVES = re.compile(r"\{[^{}]*,[^{}]*\}")
 
@@ -34,6 +36,13 @@ class Characters:
 
     listed: frozenset[str] = frozenset()
     all_but: bool = False
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.listed, self.all_but)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def meets(self, other: Characters) -> bool:
         """Say whether some character is in both."""
@@ -67,97 +76,94 @@ class Part:
     run: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Glob:
     """Parts in a row; those from `start` to before `end` of each optional stretch may be left out together."""
 
     parts: tuple[Part, ...]
     optional: tuple[tuple[int, int], ...] = ()
-    _masks: dict[tuple[str | Characters, bool], int] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
+    prefix: str = field(init=False, compare=False)
+    suffix: str = field(init=False, compare=False)
+    _runs: int = field(init=False, compare=False, repr=False)
+    _met: dict[Characters, int] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _included: dict[Characters, int] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    @cached_property
-    def ends(self) -> tuple[str, str]:
-        """Return what every text that fits begins with, and what it ends with, as far as that is one text."""
-        begins = len(self.parts)
-        behind = 0
-        for at, part in enumerate(self.parts):
-            if part.run or part.characters.all_but or len(part.characters.listed) != 1:
-                begins = min(begins, at)
-                behind = at + 1
-        for start, end in self.optional:
-            begins = min(begins, start)
-            behind = max(behind, end)
-        return _text(self.parts[:begins]), _text(self.parts[behind:])
-
-    def may_meet(self, word: Glob) -> bool:
-        """Say at little cost that no text fits both, or that one may."""
-        begins, ends = self.ends
-        its_begins, its_ends = word.ends
-        return (begins.startswith(its_begins) or its_begins.startswith(begins)) and (
-            ends.endswith(its_ends) or its_ends.endswith(ends)
-        )
+    def __post_init__(self) -> None:
+        """Find what every text that fits begins and ends with."""
+        first = min((start for start, _ in self.optional), default=len(self.parts))
+        last = max((end for _, end in self.optional), default=0)
+        object.__setattr__(self, "prefix", _literal(self.parts[:first]))
+        object.__setattr__(self, "suffix", _literal(self.parts[last:][::-1])[::-1])
+        runs = sum(1 << at for at, part in enumerate(self.parts) if part.run)
+        object.__setattr__(self, "_runs", runs)
 
     def meets(self, word: Glob) -> bool:
         """Say whether some text fits both this glob and the word's."""
-        return self._run(word, Characters.meets, stays=False)
+        begin, end = (self.prefix, word.prefix), (self.suffix, word.suffix)
+        return (
+            (begin[0].startswith(begin[1]) or begin[1].startswith(begin[0]))
+            and (end[0].endswith(end[1]) or end[1].endswith(end[0]))
+            and self._run(word, surely=False)
+        )
 
     def includes(self, word: Glob) -> bool:
         """Say whether every text that fits the word's glob surely fits this one."""
-        return self._run(word, Characters.includes, stays=True)
+        return (
+            word.prefix.startswith(self.prefix)
+            and word.suffix.endswith(self.suffix)
+            and self._run(word, surely=True)
+        )
 
-    def _run(self, word: Glob, compare: Callable[[Characters, Characters], bool], *, stays: bool) -> bool:
-        runs = sum(1 << at for at, part in enumerate(self.parts) if part.run)
-        states = self._spread(1, runs)
+    def _run(self, word: Glob, *, surely: bool) -> bool:
+        runs = self._runs
+        states = self._spread(1)
         for part in word.parts:
-            mask = self._mask(part.characters, compare, stays=stays)
+            mask = self._mask(part.characters, surely=surely)
             if not part.run:
-                states = self._spread(_stepped(states, mask, runs), runs)
-            elif stays:  # only a run takes in a run
-                states = self._spread(states & mask & runs, runs)
+                taken = states & mask
+                states = self._spread((taken & runs) | (taken & ~runs) << 1)
+            elif surely:  # only a run takes in a run
+                states = self._spread(states & mask & runs)
             else:
                 before = 0
                 while states != before:
                     before = states
-                    states |= self._spread(_stepped(states, mask, runs), runs)
+                    taken = states & mask
+                    states |= self._spread((taken & runs) | (taken & ~runs) << 1)
             if not states:
                 return False
         return bool(states >> len(self.parts) & 1)
 
-    def _spread(self, states: int, runs: int) -> int:
+    def _spread(self, states: int) -> int:
         """Add what is reached without a character: past a run, past an optional stretch."""
         while True:
-            wider = states | (states & runs) << 1
+            wider = states | (states & self._runs) << 1
             for start, end in self.optional:
                 wider |= (wider >> start & 1) << end
             if wider == states:
                 return states
             states = wider
 
-    def _mask(
-        self,
-        characters: Characters,
-        compare: Callable[[Characters, Characters], bool],
-        *,
-        stays: bool,
-    ) -> int:
-        key = (characters, stays)
-        mask = self._masks.get(key)
+    def _mask(self, characters: Characters, *, surely: bool) -> int:
+        """Return the parts that may take a character of the set, or surely take every one."""
+        masks = self._included if surely else self._met
+        mask = masks.get(characters)
         if mask is None:
-            mask = sum(1 << at for at, part in enumerate(self.parts) if compare(part.characters, characters))
-            if len(self._masks) < MAX_MASKS:
-                self._masks[key] = mask
+            takes = Characters.includes if surely else Characters.meets
+            mask = sum(1 << at for at, part in enumerate(self.parts) if takes(part.characters, characters))
+            if len(masks) < MAX_MASKS:
+                masks[characters] = mask
         return mask
 
 
-def _text(parts: tuple[Part, ...]) -> str:
-    return "".join(character for part in parts for character in part.characters.listed)
-
-
-def _stepped(states: int, mask: int, runs: int) -> int:
-    taken = states & mask
-    return (taken & runs) | (taken & ~runs) << 1
+def _literal(parts: Sequence[Part]) -> str:
+    """Return the characters that the parts begin with, of which no other will do."""
+    text = ""
+    for part in parts:
+        if part.run or part.characters.all_but or len(part.characters.listed) != 1:
+            break
+        text += next(iter(part.characters.listed))
+    return text
 
 
 def literal_glob(text: str) -> Glob:
@@ -208,6 +214,7 @@ def parse_glob(text: str, stops: str, *, folder: bool = False) -> Glob:
     return Glob(tuple(parts), tuple(optional))
 
 
+@lru_cache(maxsize=MAX_WORDS)
 def word_glob(word: Word, unseen: str = "/") -> Glob:
     """Return a glob that fits whatever the shell may make of a word: it may let more through, never less.
 
@@ -245,17 +252,18 @@ def word_glob(word: Word, unseen: str = "/") -> Glob:
     return Glob(tuple(parts))
 
 
+@lru_cache(maxsize=MAX_WORDS)
 def seen_glob(word: Word) -> Glob:
-    """Return a glob of what a computed word looks like: each variable in it as a part of one name."""
-    text = word.text
-    if not text.startswith(word.prefix) or text == word.prefix or _SUBSTITUTION.search(text):
-        return _begins(word.prefix)
+    """Return a glob of what a computed word looks like: whatever is put in is thought to be a part of one name."""
+    text = word.text.replace('"', "")
+    if not text.startswith(word.prefix):  # it is known by other words than those that stand here
+        return Glob((*literal_glob(word.prefix[:MAX_WORD_PARTS]).parts, Part(_NAME, run=True)))
     parts: list[Part] = []
     at = 0
     while at < len(text) and len(parts) < MAX_WORD_PARTS:
-        if found := _VARIABLE.match(text, at):
+        if end := _put_in(text, at):
             parts.append(Part(_NAME if parts else ANY, run=True))
-            at = found.end()
+            at = end
         else:
             parts.append(Part(_NAME, run=True) if text[at] == "*" else _one(text[at]))
             at += 1
@@ -264,10 +272,27 @@ def seen_glob(word: Word) -> Glob:
     return Glob(tuple(parts))
 
 
+def _put_in(text: str, at: int) -> int | None:
+    """Return where what the shell puts in ends, if it begins here."""
+    if found := _VARIABLE.match(text, at):
+        return found.end()
+    if text[at] == "`":
+        return text.find("`", at + 1) + 1 or len(text)
+    if not _SUBSTITUTION.match(text, at):
+        return None
+    depth = 0
+    for place in range(at + 1, len(text)):
+        depth += (text[place] == "(") - (text[place] == ")")
+        if not depth:
+            return place + 1
+    return len(text)
+
+
 def _begins(prefix: str) -> Glob:
     return Glob((*(_one(character) for character in prefix[:MAX_WORD_PARTS]), Part(ANY, run=True)))
 
 
+@lru_cache(maxsize=256)
 def _one(character: str) -> Part:
     return Part(Characters(frozenset(character)))
 

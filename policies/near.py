@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policies.compiled import Entry
-from policies.engine import Policy
+from policies.engine import Policy, bounded
 from policies.facts import Facts
 from policies.model import Request, Rule, Verdict, VerdictKind
 from policies.when import unmet
@@ -44,6 +44,7 @@ class Explanation:
 
 def explanation(policy: Policy, request: Request | None, facts: Facts) -> Explanation:
     """Return how the policy judges the facts, and why."""
+    facts = bounded(facts)
     scope = policy.scope(request)
     matched = [(rule, _ROLES[rule.verdict]) for rule in scope.against(facts)]
     covered = scope.coverage(facts)

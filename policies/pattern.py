@@ -49,13 +49,21 @@ class Patterns:
             for text in texts
             if text.startswith(GLOB_PREFIX)
         )
+        self._begin = tuple({glob.prefix for glob in self.globs})
+        self._end = tuple({glob.suffix for glob in self.globs})
         self._expression = _compiled("|".join(map(_source, self.globs))) if self.globs else None
 
     def has(self, text: str) -> bool:
         """Say whether a pattern matches the whole of the text."""
         if text in self.exact:
             return True
-        return self._expression is not None and self._expression.fullmatch(encoded(text)) is not None
+        # Most texts fail to begin or end as any of the globs does, which is cheaper to see.
+        return (
+            self._expression is not None
+            and text.startswith(self._begin)
+            and text.endswith(self._end)
+            and self._expression.fullmatch(encoded(text)) is not None
+        )
 
     def may_become(self, word: Word, *, option: bool = False, guess: bool = True) -> bool:
         """Say whether the word is, or may be when the statement runs, a text that a pattern matches.
@@ -70,18 +78,12 @@ class Patterns:
             return self._looks_like(word)
         unknown = word_glob(word)
         wild = not option and word.form == "glob" and word.text[:1] in ("*", "?", "[")
-        return any(
-            pattern.meets(unknown)
-            for pattern in self._all
-            if pattern.may_meet(unknown) and not (wild and _is_option(pattern))
-        )
+        return any(pattern.meets(unknown) for pattern in self._all if not (wild and _is_option(pattern)))
 
     def _looks_like(self, word: Word) -> bool:
         seen = seen_glob(word) if word.form == "computed" else word_glob(word)
-        begun = seen.ends[0] != ""
         return any(
-            pattern.may_meet(seen)
-            and (pattern.includes(seen) or (begun and pattern.ends[0] != "" and pattern.meets(seen)))
+            pattern.includes(seen) or (seen.prefix and pattern.prefix and pattern.meets(seen))
             for pattern in self._all
         )
 
@@ -93,7 +95,7 @@ class Patterns:
             return self._matches_anything
         # After a slash a colon in the name of a file parts no host from it, and `*` may stand for it.
         unknown = word_glob(word, PATH_STOPS if "/" in _WILDCARD.split(word.text, maxsplit=1)[0] else "/")
-        return any(pattern.may_meet(unknown) and pattern.includes(unknown) for pattern in self.globs)
+        return any(pattern.includes(unknown) for pattern in self.globs)
 
     @cached_property
     def _matches_anything(self) -> bool:

@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from policies.compiled import TOUCH_KEYS, Entry, TouchKey, touched
 from policies.coverage import Coverage, coverage
-from policies.facts import Command, Facts, Flag, Touch
+from policies.facts import Command, Facts, Flag, Word
 from policies.model import Rule
 from policies.pattern import NO_STOPS, PATH_STOPS, Patterns
+
+GROUP = 8  # entries that are ruled out together
 
 
 class Scope:
@@ -82,7 +84,11 @@ class _Index:
                 self._of_any_program.append(entry)
             else:
                 by_text.append(entry)
-        self._by_touch = {key: _Touching(key, found) for key, found in by_touch.items() if found}
+        self._by_touch = [
+            _Touching(key, [entry for entry in found if entry.guess is guess])
+            for key, found in by_touch.items()
+            for guess in (False, True)
+        ]
         self._by_text = by_text
         self._texts = Patterns([text for entry in by_text for text in entry.match.text or ()])
 
@@ -99,9 +105,8 @@ class _Index:
         """Yield the entries that may speak of the statement; some may come twice."""
         for command in facts.commands:
             yield from self.of_command(command)
-        for key, touching in self._by_touch.items():
-            if any(touching.is_met(touch) for touch in touched(facts, key)):
-                yield from touching.entries
+        for touching in self._by_touch:
+            yield from touching.met(facts)
         for flag in facts.flags:
             yield from self._by_flag.get(flag, ())
         if facts.operation is not None:
@@ -113,14 +118,29 @@ class _Index:
 
 
 class _Touching:
-    """The entries on one kind of thing touched, and all their patterns as one."""
+    """Entries on one kind of thing touched, in groups; all patterns of a group, and of all groups, are also one."""
 
     def __init__(self, key: TouchKey, entries: list[Entry]) -> None:
-        self.entries = entries
-        texts = [text for entry in entries for text in getattr(entry.match, key)]
-        self._guess = any(entry.guess for entry in entries)
-        self._patterns = Patterns(texts, NO_STOPS if key == "contacts" else PATH_STOPS, folder=True)
+        self._key = key
+        self._groups = [
+            (_together(key, group), group)
+            for group in (entries[at : at + GROUP] for at in range(0, len(entries), GROUP))
+        ]
+        self._all = _together(key, entries)
+        self._guess = bool(entries) and entries[0].guess
 
-    def is_met(self, touch: Touch) -> bool:
-        """Say whether one of the patterns may match what is touched."""
-        return self._patterns.may_become(touch.value, guess=self._guess)
+    def met(self, facts: Facts) -> Iterator[Entry]:
+        """Yield the entries of the groups that may speak of something that is touched."""
+        words = [touch.value for touch in touched(facts, self._key)]
+        if self._groups and self._some(self._all, words):
+            for patterns, entries in self._groups:
+                if self._some(patterns, words):
+                    yield from entries
+
+    def _some(self, patterns: Patterns, words: list[Word]) -> bool:
+        return any(patterns.may_become(word, guess=self._guess) for word in words)
+
+
+def _together(key: TouchKey, entries: list[Entry]) -> Patterns:
+    texts = [text for entry in entries for text in getattr(entry.match, key)]
+    return Patterns(texts, NO_STOPS if key == "contacts" else PATH_STOPS, folder=True)
