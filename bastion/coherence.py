@@ -13,11 +13,14 @@ from urllib.parse import urlsplit
 
 from bastion.addresses import is_loopback
 from bastion.config_rows import Rows
+from bastion.identity import resolve_owner
 from bastion.match_table import canonical_match
 from bastion.settings import BastionSettings, IssuerSettings, Target
 from policies.problem import key_path, listed, shown
 
 Finding = tuple[str, str]
+
+SOCKET_PATH_BYTES = 107
 
 _URL = "expected an https URL without user, query, fragment (http on loopback only), or a jwks_file beside it"
 
@@ -28,6 +31,7 @@ def incoherences(rows: Rows) -> Iterator[Finding]:
         yield from _bastion(rows.bastion)
     yield from _issuers(rows.issuers)
     yield from _persons(rows)
+    yield from _own_identities(rows)
     yield from _identities(rows)
     yield from _targets(rows)
 
@@ -38,11 +42,24 @@ def _bastion(bastion: BastionSettings) -> Iterator[Finding]:
         how = "the same folder as" if keys == data else "under" if keys.is_relative_to(data) else "round"
         expected = "expected a folder apart from it: who backs up evidence must not copy the CAs"
         yield "bastion.keys", f"{keys} is {how} bastion.data ({data}), {expected}"
+    yield from _socket(bastion)
     listen = [(index, str(address)) for index, address in enumerate(bastion.listen) if address.port]
     yield from _taken("bastion.listen[{}]", listen)
     yield from _taken(
         "bastion.names[{}]", [(index, name.lower()) for index, name in enumerate(bastion.names)]
     )
+
+
+def _socket(bastion: BastionSettings) -> Iterator[Finding]:
+    """Yield what is wrong with the place of the socket, which any user must reach (unix(7): 107 bytes at most)."""
+    path = bastion.socket
+    if path is None:
+        return
+    for name, folder in (("data", bastion.data), ("keys", bastion.keys)):
+        if path.is_relative_to(folder):
+            yield "bastion.socket", f"{path} is under bastion.{name}, expected a folder that others may enter"
+    if len(bytes(path)) > SOCKET_PATH_BYTES:
+        yield "bastion.socket", f"{path} is longer than {SOCKET_PATH_BYTES} bytes, expected a shorter path"
 
 
 def _issuers(issuers: Mapping[int, IssuerSettings]) -> Iterator[Finding]:
@@ -69,6 +86,27 @@ def _persons(rows: Rows) -> Iterator[Finding]:
                     key,
                     f"{shown(user)} is taken by person[{first}], expected one person for each user name",
                 )
+
+
+def _own_identities(rows: Rows) -> Iterator[Finding]:
+    """Yield what is wrong with the identities and users that persons have for themselves."""
+    taken: dict[str, int] = {}
+    uids: dict[int, int] = {}
+    owners = {identity.name: identity for identity in rows.identities.values()}
+    persons = tuple(rows.persons.values())
+    for at, person in rows.persons.items():
+        for index, name in enumerate(person.identities):
+            key = f"person[{at}].identities[{index}]"
+            first = taken.setdefault(name, at)
+            if first != at:
+                yield key, f"{shown(name)} is person[{first}] already, expected one person for each"
+            if name not in rows.identity_names:
+                yield key, f"no identity is called {shown(name)}, expected the name of an [[identity]]"
+            elif name in owners and resolve_owner(owners[name], persons) != person.name:
+                owner = shown(owners[name].owner)
+                yield key, f"{shown(name)} is owned by {owner}, expected an identity that the person owns"
+        if person.uid is not None and (first := uids.setdefault(person.uid, at)) != at:
+            yield f"person[{at}].uid", f"{person.uid} is taken by person[{first}], expected each only once"
 
 
 def _identities(rows: Rows) -> Iterator[Finding]:

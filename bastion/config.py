@@ -70,6 +70,7 @@ def load(path: Path) -> Config:
         identities={at: identity(row) for at, row in sound.rows("identity", IdentityTable)},
         targets={at: target(row, folder) for at, row in sound.rows("target", TargetTable)},
         issuer_names=sound.names("issuer"),
+        identity_names=sound.names("identity"),
     )
     problems = explain(file, json_schema(), findings)
     problems += [Problem(file, key, message) for key, message in incoherences(rows)]

@@ -26,7 +26,7 @@ from bastion.settings import BastionSettings, IssuerSettings, RecorderSettings, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Sound tables by their index in the file; `issuer_names` are of all issuers, broken ones too."""
+    """Sound tables by their index in the file; `issuer_names` and `identity_names` are of all, broken ones too."""
 
     bastion: BastionSettings | None
     issuers: Mapping[int, IssuerSettings]
@@ -34,6 +34,7 @@ class Rows:
     identities: Mapping[int, Identity]
     targets: Mapping[int, Target]
     issuer_names: frozenset[str]
+    identity_names: frozenset[str]
 
 
 def bastion_settings(table: BastionTable, folder: Path) -> BastionSettings:
@@ -44,6 +45,7 @@ def bastion_settings(table: BastionTable, folder: Path) -> BastionSettings:
         keys=_path(folder, table.keys),
         names=tuple(table.names),
         responders=frozenset(table.responders),
+        socket=None if table.socket is None else _path(folder, table.socket),
         workers=table.workers,
     )
 
@@ -88,7 +90,13 @@ def issuer_settings(table: IssuerTable, folder: Path) -> IssuerSettings:
 
 def person(table: PersonTable) -> Person:
     """Return what a [[person]] table says."""
-    return Person(name=table.name, aliases=dict(table.aliases))
+    return Person(
+        name=table.name,
+        aliases=dict(table.aliases),
+        groups=tuple(dict.fromkeys(table.groups)),
+        identities=tuple(dict.fromkeys(table.identities)),
+        uid=table.uid,
+    )
 
 
 def identity(table: IdentityTable) -> Identity:

@@ -92,6 +92,12 @@ class BastionTable(Table):
         description="The groups that may read evidence over SSH.",
         examples=[["responders"]],
     )
+    socket: Text | None = Field(
+        default=None,
+        description="A unix socket for `bastion approvals`, `approve` and `deny` on this machine. Every user may "
+        "connect; the `uid` of a person says who may do what. Left out, there is none.",
+        examples=["./run/approvals.sock"],
+    )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1,
         description="How many processes serve connections. More than one where one processor core is too slow: "
@@ -220,6 +226,22 @@ class PersonTable(Table):
     name: Text = Field(description="The name that owners are written by.", examples=["dana@acme.example"])
     aliases: dict[Text, Text] = Field(
         default={}, description="The person's user name at each issuer.", examples=[{"github": "dana"}]
+    )
+    groups: list[Group] = Field(
+        default=[],
+        description="The groups that approvals ask for; the groups of the person's certificate count as well.",
+        examples=[["dba"]],
+    )
+    identities: list[Annotated[str, AfterValidator(check_identity_name)]] = Field(
+        default=[],
+        description="Identities that are this person at the door and no job: who has a certificate of one of them may "
+        "answer as this person, who must be their owner.",
+        examples=[["dana"]],
+    )
+    uid: Annotated[int, Field(ge=0, le=2**32 - 2)] | None = Field(
+        default=None,
+        description="The person's user id on the bastion's machine, for answers through `socket` there.",
+        examples=[1000],
     )
 
 

@@ -6,7 +6,8 @@ process records the read (law L9) under the name that the certificate proved.
 
 In      a channel, a principal, the command line
 Out     the command's output and exit status
-Holds   PROCESSES commands at once, PROCESSES_EACH of one person; one pipe buffer each way
+Holds   PROCESSES commands at once, PROCESSES_EACH of one person; one pipe buffer each way; of those about approvals,
+        which are served by the bastion itself, APPROVERS and APPROVERS_EACH
 """
 
 from __future__ import annotations
@@ -18,15 +19,21 @@ import sys
 from collections import Counter
 
 from bastion.environment import child_environment
-from bastion.inbox import Closed, Data, Eof, Exited
+from bastion.holds.callers import Caller
+from bastion.holds.commands import COMMANDS as APPROVALS
+from bastion.holds.commands import Desk
+from bastion.inbox import Closed, Data, Eof, Exited, Signal
 from bastion.principal import Principal
 from bastion.relay import BotEnd
 from bastion.requests import Request
 from bastion.settings import Config
+from bastion.tasks import Tasks
 
 log = logging.getLogger("bastion.control")
 
 COMMANDS = ("sessions", "show", "replay", "export", "verify")
+APPROVERS = 200
+APPROVERS_EACH = 10
 PROCESSES = 8
 PROCESSES_EACH = 3  # of one person, so that nobody's paused replays keep others out
 BUSY_S = 5.0
@@ -39,21 +46,29 @@ COMMAND_BYTES = 8 * 1024
 class Control:
     """The people's door."""
 
-    def __init__(self) -> None:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._approvers: Counter[str] = Counter()
         self._free = asyncio.Semaphore(PROCESSES)
         self._running: Counter[str] = Counter()
 
     async def serve(self, bot: BotEnd, principal: Principal, request: Request, config: Config) -> None:
         """Run one command for a responder, or say why not."""
-        refusal = _refusal(principal, request, config)
+        refusal = _unreadable(request)
         words: list[str] = []
+        unread = ""
         if refusal is None:
             try:
                 words = shlex.split(request.data.decode("utf-8"))
             except ValueError as error:
-                refusal = f"the command cannot be read: {error}"
+                unread = f"the command cannot be read: {error}"
+        if words and words[0] in APPROVALS and refusal is None:
+            await self._approve(bot, principal, request, config, words)
+            return
+        refusal = refusal or _not_responder(principal, config) or unread or None
         if refusal is None and (not words or words[0] not in (*COMMANDS, "--help")):
-            refusal = f"no such command; there are: {', '.join(COMMANDS)} (each knows --help)"
+            known = ", ".join((*COMMANDS, *APPROVALS))
+            refusal = f"no such command; there are: {known} (each knows --help)"
         if refusal is not None:
             log.warning("identity=%s control refused: %s", principal.name, refusal)
             await _say(bot, refusal)
@@ -77,8 +92,37 @@ class Control:
             if not self._running[principal.name]:
                 del self._running[principal.name]
 
+    async def _approve(
+        self, bot: BotEnd, principal: Principal, request: Request, config: Config, words: list[str]
+    ) -> None:
+        """Serve a command about approvals: in this process, which knows what waits, and there may be many followers."""
+        if self._approvers[principal.name] >= APPROVERS_EACH or self._approvers.total() >= APPROVERS:
+            await _say(bot, "too many people follow approvals at the moment; end one first")
+            return
+        caller = Caller(
+            how=f"{principal.name} over SSH from {principal.peer}",
+            identity=principal.name,
+            groups=tuple(sorted(principal.groups)),
+            reads=bool(principal.groups & config.bastion.responders),
+        )
+        screen, tasks = _Screen(bot, pty=request.pty is not None), Tasks()
+        tasks.start(screen.watch(), "watch")
+        self._approvers[principal.name] += 1
+        try:
+            async with asyncio.timeout(COMMAND_S):
+                status = await self._desk.serve(caller, words, screen)
+            bot.exit(Exited(status=status))
+        except TimeoutError:
+            await _say(bot, f"the command was ended after {COMMAND_S:.0f} s", status=255)
+        finally:
+            self._approvers[principal.name] -= 1
+            if not self._approvers[principal.name]:
+                del self._approvers[principal.name]
+            await tasks.cancel()
 
-def _refusal(principal: Principal, request: Request, config: Config) -> str | None:
+
+def _unreadable(request: Request) -> str | None:
+    """Say why what was sent is no command."""
     if request.kind != "exec":
         return (
             "the bastion itself has no shell; use ssh -J BASTION LOGIN@TARGET,"
@@ -88,10 +132,37 @@ def _refusal(principal: Principal, request: Request, config: Config) -> str | No
         return "the command has a NUL byte in it"
     if len(request.data) > COMMAND_BYTES:
         return f"the command is longer than {COMMAND_BYTES} bytes"
-    if not principal.groups & config.bastion.responders:
-        groups = ", ".join(sorted(config.bastion.responders)) or "none"
-        return f"{principal.name} may not read evidence: that takes a group among {groups}"
     return None
+
+
+def _not_responder(principal: Principal, config: Config) -> str | None:
+    """Say why the principal may not read evidence."""
+    if principal.groups & config.bastion.responders:
+        return None
+    groups = ", ".join(sorted(config.bastion.responders)) or "none"
+    return f"{principal.name} may not read evidence: that takes a group among {groups}"
+
+
+class _Screen:
+    """The far end of a command that the bastion serves by itself."""
+
+    def __init__(self, bot: BotEnd, *, pty: bool) -> None:
+        self.gone = asyncio.Event()
+        self._bot = bot
+        self._pty = pty
+
+    async def write(self, text: str, *, error: bool = False) -> None:
+        data = text.encode()
+        raw = self._pty or error
+        await self._bot.write(data.replace(b"\n", b"\r\n") if raw else data, error=error)
+
+    async def watch(self) -> None:
+        """Notice that the person has left, by Ctrl-C or Ctrl-D on a terminal, or for good."""
+        while True:
+            for item in await self._bot.inbox.take():
+                keys = isinstance(item, Data) and self._pty and bool({3, 4} & set(item.data))
+                if keys or isinstance(item, Closed | Signal):
+                    self.gone.set()
 
 
 async def _run(bot: BotEnd, principal: Principal, request: Request, config: Config, words: list[str]) -> None:

@@ -21,6 +21,7 @@ from bastion.certificate import Login
 from bastion.clock import Clock
 from bastion.control import Control
 from bastion.errors import Expired, Refused
+from bastion.holds.waiting import Waiting
 from bastion.identity import resolve_owner
 from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.keyring import Keyring
@@ -86,6 +87,7 @@ class House:
         clock: Clock,
         authority: Callable[[Callable[[], Config]], Authority],
         control: Control,
+        waiting: Waiting,
         ways: Ways,
         host_options: HostOptions,
         register: Register,
@@ -96,6 +98,7 @@ class House:
         self._store = store
         self._clock = clock
         self._control = control
+        self._waiting = waiting
         self._ways = ways
         self._host_options = host_options
         self._tasks = Tasks()
@@ -217,6 +220,7 @@ class House:
 
     def _forget(self, session: Session) -> None:
         self.sessions.pop(session.id, None)
+        self._waiting.forget(session.id)
         if (limit := self._limits.pop(session.id, None)) is not None:
             limit.cancel()
         if not self.sessions:
@@ -292,6 +296,7 @@ class House:
             if reason is not None:
                 session.end(reason)
                 ended.append(session.id)
+        self._waiting.recheck()
         return ended
 
     def _unwelcome(self, session: Session) -> str | None:
@@ -311,6 +316,7 @@ class House:
     async def drain(self, reason: str, patience_s: float) -> None:
         """Let live sessions end by themselves for a while, then end them."""
         self.draining = True
+        self._waiting.cancel(reason)
         for session in list(self.sessions.values()):
             if session.idle:
                 session.end(f"session ended: {reason}")

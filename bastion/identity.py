@@ -80,10 +80,17 @@ class AmbiguousIdentity(IdentityError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One human and all their names: `aliases` maps an issuer's name to their user name there."""
+    """One human and all their names: `aliases` maps an issuer's name to their user name there.
+
+    `identities` are their own: who has a certificate of one of them is this person, and so is the user `uid` on this
+    machine.
+    """
 
     name: str
     aliases: Mapping[str, str]
+    groups: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
+    uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,9 @@ from typing import BinaryIO
 from bastion.admission import Admission
 from bastion.clock import Clock
 from bastion.errors import ServeError
+from bastion.holds.commands import Desk
+from bastion.holds.local_door import LocalDoor
+from bastion.holds.office import Office
 from bastion.journal import journal_entry
 from bastion.keyring import open_keyring
 from bastion.register import OwnRegister
@@ -64,6 +67,20 @@ class Premises:
         self.clock.not_before(self.store.run_now(latest_us))
         self.register = OwnRegister(self.clock.now)
         self.admission = Admission(config.limits)
+        self.office = Office(self.store, config, self.clock.now)
+        self._local: LocalDoor | None = None
+
+    def adopt(self, config: Config) -> None:
+        """Go by another configuration."""
+        self.admission.limits = config.limits
+        self.office.config = config
+
+    async def _open_local_door(self, config: Config) -> None:
+        """Answer on the socket of this machine, if there is to be one; raise ServeError."""
+        if config.bastion.socket is not None:
+            desk = Desk(self.office, lambda: self.office.config, self.clock.now)
+            self._local = LocalDoor(config.bastion.socket, desk)
+            await self._local.open()
 
     def recover(self) -> list[str]:
         """Close what an earlier service left open, and remember what it gave out; raise StoreError."""
@@ -74,7 +91,11 @@ class Premises:
         return recovered
 
     async def started(self, config: Config, listen: list[str], recovered: list[str]) -> None:
-        """Record that the service runs, and with what; raise RecorderError."""
+        """Open the socket of this machine, and record that the service runs, and with what.
+
+        Raise RecorderError, ServeError.
+        """
+        await self._open_local_door(config)
         await self.store.audit(
             "service.started",
             {
@@ -110,6 +131,9 @@ class Premises:
 
     async def leave(self) -> None:
         """Record the end, and leave one whole file and an unlocked folder behind."""
+        if self._local is not None:
+            await self._local.close()
+        await self.office.close("the bastion has stopped")
         with contextlib.suppress(RecorderError):
             await self.store.audit("service.stopped", {})
         await asyncio.to_thread(self.store.close)

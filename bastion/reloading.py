@@ -73,7 +73,7 @@ class Reloading:
 
     def _check_unchanged(self, config: Config) -> None:
         """Raise ServeError where a change needs a restart."""
-        for name in ("listen", "data", "keys", "workers"):
+        for name in ("listen", "data", "keys", "socket", "workers"):
             if getattr(config.bastion, name) != getattr(self.config.bastion, name):
                 raise ServeError(f"{config.source}: bastion.{name}: a change of this takes a restart")
         if config.recorder.durability != self.config.recorder.durability:

@@ -73,6 +73,7 @@ class Bastion:
             store=self._premises.store,
             clock=self._premises.clock,
             register=self._premises.register,
+            approvals=self._premises.office,
             roll=NoRoll(),
         )
         self._reloading = Reloading(config, self._premises.store, self._adopt)
@@ -112,7 +113,7 @@ class Bastion:
         return len(self.server.house.sessions)
 
     async def _adopt(self, config: Config, key_files: Mapping[str, bytes]) -> list[str]:
-        self._premises.admission.limits = config.limits
+        self._premises.adopt(config)
         return self.server.adopt(config, key_files)
 
     def _note_refused(self, peer: str, refusal: Refusal) -> None:

@@ -24,6 +24,9 @@ from bastion.adapters.ssh_upstream import SshWay
 from bastion.authority import Authority
 from bastion.clock import Clock
 from bastion.control import Control
+from bastion.holds.commands import Desk
+from bastion.holds.office import Approvals
+from bastion.holds.waiting import Waiting
 from bastion.house import House, Roll
 from bastion.issuers import Issuers
 from bastion.keyring import Keyring
@@ -55,6 +58,7 @@ class Server:
         store: Store,
         clock: Clock,
         register: Register,
+        approvals: Approvals,
         roll: Roll,
     ) -> None:
         sys.setswitchinterval(SWITCH_S)
@@ -75,7 +79,8 @@ class Server:
             store=store,
             clock=clock,
             authority=self._authority,
-            control=Control(),
+            control=Control(Desk(approvals, lambda: self.house.config(), clock.now)),
+            waiting=Waiting(approvals),
             ways=self._way,
             host_options=self._host,
             register=register,

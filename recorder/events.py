@@ -22,6 +22,7 @@ class Kind(StrEnum):
     REQUEST = "request"  # data: the command's bytes or the subsystem; detail: access, type, pty (what terminal), env
     VERDICT = "verdict"  # detail: verdict, rules, reason
     STATEMENT = "statement"  # data: its bytes; detail: verdict, rules, reason, policy (its digest), facts, …
+    HOLD = "hold"  # detail: hold (its id), state, rules, groups, expires_at, reason
     INPUT = "input"  # data: bytes from the bot to the target
     OUTPUT = "output"  # data: bytes from the target to the bot
     ERROR = "error"  # data: bytes from the target to the bot's stderr

@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from bastion.cli import evidence_commands, operator_commands, policy_commands
+from bastion.cli import approval_commands, evidence_commands, operator_commands, policy_commands
 from bastion.cli.door import Door
 from bastion.errors import BastionError
 from recorder.errors import RecorderError
@@ -43,7 +43,12 @@ def cli(context: click.Context, door: str | None, terminal: bool) -> None:
     context.obj = Door(asker=door, terminal=terminal)
 
 
-for command in (*operator_commands.COMMANDS, *policy_commands.COMMANDS, *evidence_commands.COMMANDS):
+for command in (
+    *operator_commands.COMMANDS,
+    *policy_commands.COMMANDS,
+    *evidence_commands.COMMANDS,
+    *approval_commands.COMMANDS,
+):
     cli.add_command(command)
 
 

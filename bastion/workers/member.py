@@ -15,9 +15,11 @@ import socket
 import sys
 from typing import Any, Protocol
 
+from bastion.holds.desk import Event
+from bastion.holds.office import Office
 from bastion.register import Register
 from bastion.tasks import Tasks
-from bastion.workers import handover
+from bastion.workers import approvals, handover
 from bastion.workers.link import Link, Message, pair
 from bastion.workers.register import answer
 
@@ -38,7 +40,14 @@ class Member:
     """One worker process."""
 
     def __init__(
-        self, number: int, sock: socket.socket, register: Register, tasks: Tasks, count: Count
+        self,
+        number: int,
+        sock: socket.socket,
+        *,
+        register: Register,
+        office: Office,
+        tasks: Tasks,
+        count: Count,
     ) -> None:
         self.number = number
         self.pid = 0
@@ -50,6 +59,7 @@ class Member:
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
         self._register = register
+        self._office = office
         self._count = count
         self._tasks = tasks
         self._process: asyncio.subprocess.Process | None = None
@@ -65,12 +75,13 @@ class Member:
         *,
         lock: int,
         register: Register,
+        office: Office,
         tasks: Tasks,
         count: Count,
     ) -> Member:
         """Start a worker, which holds the data folder's lock with its supervisor."""
         ours, theirs = pair()
-        member = cls(number, ours, register, tasks, count)
+        member = cls(number, ours, register=register, office=office, tasks=tasks, count=count)
         with theirs:
             member._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -84,6 +95,8 @@ class Member:
             )
         member.pid = member._process.pid
         member._link.send({"op": "begin"}, handover.give(given))
+        for hold in office.waiting():
+            member.tell(Event(step="asked", hold=hold))
         return member
 
     @property
@@ -94,6 +107,10 @@ class Member:
     def send(self, **message: Any) -> None:
         """Give an order."""
         self._link.send(message)
+
+    def tell(self, event: Event) -> None:
+        """Tell of a step of a hold."""
+        self._link.send({"op": "hold-step", "event": approvals.event_to_json(event)})
 
     def give(self, ticket: int, sock: socket.socket) -> None:
         """Hand a connection over."""
@@ -154,6 +171,8 @@ class Member:
                 self._count.tried(message["ticket"])
             case "ask":
                 self._tasks.start(answer(self._register, self._link, message), "answer")
+            case approvals.OP:
+                self._tasks.start(approvals.answer(self._office, self._link, message), "answer a hold")
             case "ending":
                 self.ending += message["sessions"]
             case "adopted":

@@ -20,6 +20,7 @@ from bastion.adapters.host_identity import VERSION
 from bastion.adapters.ssh_gate import Refusing
 from bastion.admission import Refusal
 from bastion.errors import ServeError
+from bastion.holds.desk import Event
 from bastion.issuers import Issuers, read_key_files
 from bastion.keyring import pack_keyring
 from bastion.listening import BACKLOG, listen, refused, shown
@@ -65,6 +66,7 @@ class Supervisor:
         self._stopping = False
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._adoptions = 0
+        self._premises.office.listen(self._tell)
 
     @property
     def live(self) -> int:
@@ -172,6 +174,7 @@ class Supervisor:
             given,
             lock=self._premises.lock.fileno(),
             register=self._premises.register,
+            office=self._premises.office,
             tasks=self._tasks,
             count=self._accepting,
         )
@@ -188,6 +191,7 @@ class Supervisor:
         first = not member.ready.is_set()
         member.ready.set()
         log.error("worker %d (process %d) ended with status %s", member.number, member.pid, status)
+        self._premises.office.forget_all(member.sessions, "the process that served this session ended")
         self._owed.append((member, status))
         await self._settle()
         delay_s = self._patience[member.number].died(self._premises.clock.now())
@@ -199,6 +203,11 @@ class Supervisor:
             await asyncio.sleep(delay_s)
             if not self._stopping:
                 await self._spawn(member.number)
+
+    def _tell(self, event: Event) -> None:
+        for member in self._members.values():
+            if not member.gone.is_set():
+                member.tell(event)
 
     def _give_up(self, why: str) -> None:
         if not self._over.done():
@@ -246,7 +255,7 @@ class Supervisor:
     async def _adopt(self, config: Config, key_files: Mapping[str, bytes]) -> list[str]:
         """Have every worker adopt this configuration; return the sessions it ends. Who cannot in time is killed."""
         self._key_files = key_files
-        self._premises.admission.limits = config.limits
+        self._premises.adopt(config)
         self._adoptions += 1
         given = handover.Handover(config=config, key_files=key_files)
         asked = [member for member in self._members.values() if not member.gone.is_set()]

@@ -23,6 +23,7 @@ from bastion.keyring import unpack_keyring
 from bastion.serving import Server
 from bastion.tasks import Tasks
 from bastion.workers import handover
+from bastion.workers.approvals import AskedApprovals
 from bastion.workers.link import Link, Message
 from bastion.workers.register import AskedRegister
 from recorder.errors import RecorderError
@@ -44,6 +45,7 @@ class Worker:
         self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._link = Link(sock, self._heard, self._orphaned)
         self._register = AskedRegister(self._link)
+        self._approvals = AskedApprovals(self._link)
         self._server: Server | None = None
         self._store: Store | None = None
 
@@ -87,6 +89,10 @@ class Worker:
                 self._adopt(message["number"], handover.take(file))
             case "answer":
                 self._register.answered(message)
+            case "hold-answer":
+                self._approvals.answered(message)
+            case "hold-step":
+                self._approvals.stepped(message)
             case "stop":
                 self._tasks.start(self._stop(message["reason"], message["patience_s"]), "stop")
             case "end" if self._server is not None:
@@ -112,6 +118,7 @@ class Worker:
             store=self._store,
             clock=clock,
             register=self._register,
+            approvals=self._approvals,
             roll=self,
         )
         self._server.start()
@@ -157,6 +164,7 @@ class Worker:
         """End every session: nobody else could tell this process to (law L2)."""
         log.error("the bastion's supervisor is gone; this worker ends its sessions")
         self._register.lost()
+        self._approvals.lost()
         asyncio.get_running_loop().call_later(ORPHANED_S, os._exit, 1)
         if self._server is not None:
             self._server.house.end_all("the bastion has stopped")

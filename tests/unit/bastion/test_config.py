@@ -312,6 +312,8 @@ def test_schema_describes_every_key_and_its_default() -> None:
         "host_key",
         "host_ca",
         "file",
+        "socket",
+        "uid",
     }  # may be left out, and then are not there
     tables = {name: node for name, node in schema["$defs"].items() if "properties" in node}
     assert len(tables) == 9

@@ -42,6 +42,9 @@ def house(tmp_path: Path, store: Store) -> House:
         clock=cast(Any, SimpleNamespace(now=lambda: NOW, now_us=lambda: int(NOW * 1_000_000))),
         authority=lambda _config: unused,
         control=unused,
+        waiting=cast(
+            Any, SimpleNamespace(forget=lambda _: None, cancel=lambda _: None, recheck=lambda: None)
+        ),
         ways=cast(Any, lambda *_, **__: SimpleNamespace(close=lambda: None)),
         host_options=unused,
         register=unused,

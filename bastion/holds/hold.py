@@ -1,0 +1,129 @@
+"""Say what waits for people: what is asked, who has answered what, and how it ended.
+
+In      a statement that a verdict holds
+Out     Ask, Answer, Hold: values, and the same as JSON for the link between processes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from policies.model import Approvers
+
+MAX_STATEMENT_BYTES = 8 * 1024  # nobody judges more than that on a screen
+
+
+class State(StrEnum):
+    """How a hold stands; only one that waits can be answered."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"  # the bot is gone
+    CANCELLED = "cancelled"  # the bastion has given it up: a reload, a shutdown, the recorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What one rule asks for."""
+
+    rule: str
+    approvers: Approvers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One statement of one session, and what people must know of it to answer.
+
+    `statement` keeps bytes that are no UTF-8 by surrogateescape. `facts` are words, one line each. `stated` is what the
+    bot itself says it is for. `binding` is what an approval is good for. `within_s` is how long the session may last.
+    """
+
+    session: str
+    identity: str
+    owner: str
+    claims: Mapping[str, str]
+    target: str
+    login: str
+    statement: str
+    facts: tuple[str, ...]
+    terms: tuple[Terms, ...]
+    reason: str
+    stated: str
+    policy: str
+    binding: str
+    within_s: float
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return tuple(one.rule for one in self.terms)
+
+    @property
+    def for_session(self) -> bool:
+        """Say whether every rule lets an approval hold for the rest of the session."""
+        return all(one.approvers.for_session for one in self.terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one person said; `groups` are those they had then, `how` the door they came by."""
+
+    person: str
+    groups: tuple[str, ...]
+    how: str
+    approve: bool
+    reason: str
+    for_session: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """An Ask on the desk; times are seconds since 1970. `why` says how it came to its end."""
+
+    id: str
+    ask: Ask
+    asked_at: float
+    expires_at: float
+    state: State = State.WAITING
+    answers: tuple[Answer, ...] = ()
+    why: str = ""
+
+    @property
+    def waits(self) -> bool:
+        return self.state is State.WAITING
+
+    def approvals(self) -> tuple[Answer, ...]:
+        """Return the answers that approve."""
+        return tuple(answer for answer in self.answers if answer.approve)
+
+
+def ask_to_json(ask: Ask) -> dict[str, Any]:
+    """Return an Ask as JSON has it."""
+    return asdict(ask)
+
+
+def ask_from_json(value: Mapping[str, Any]) -> Ask:
+    """Return what `ask_to_json` was given."""
+    terms = tuple(Terms(rule=one["rule"], approvers=_approvers(one["approvers"])) for one in value["terms"])
+    return Ask(**{**value, "facts": tuple(value["facts"]), "terms": terms})
+
+
+def hold_to_json(hold: Hold) -> dict[str, Any]:
+    """Return a Hold as JSON has it."""
+    return asdict(hold)
+
+
+def hold_from_json(value: Mapping[str, Any]) -> Hold:
+    """Return what `hold_to_json` was given."""
+    answers = tuple(Answer(**{**one, "groups": tuple(one["groups"])}) for one in value["answers"])
+    state, ask = State(value["state"]), ask_from_json(value["ask"])
+    return Hold(**{**value, "ask": ask, "state": state, "answers": answers})
+
+
+def _approvers(value: Mapping[str, Any]) -> Approvers:
+    return Approvers(**{**value, "groups": tuple(value["groups"])})

@@ -1,0 +1,254 @@
+"""Run the desk of a service: with the time, on the record, and for whoever wants to know.
+
+Every step is on the audit chain before anybody learns of it: what is not recorded lets nothing go.
+
+In      what sessions ask, what people answer; the configuration in force
+Out     holds; events to listeners, in the order of the audit chain
+Errors  CannotHold, AnswerRefused; RecorderError, and then the hold is cancelled (law L2)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from bastion.holds.callers import Caller, circle_of, voter_of
+from bastion.holds.desk import Desk, Event, Step
+from bastion.holds.errors import AnswerRefused
+from bastion.holds.hold import Ask, Hold, State
+from bastion.settings import Config
+from bastion.tasks import Tasks
+from recorder.errors import RecorderError
+
+log = logging.getLogger("bastion.holds")
+
+ID_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that is taken for another
+ID_CHARS = 4
+
+KINDS: Mapping[Step, str] = {"asked": "hold.asked", "answered": "hold.answered", "ended": "hold.ended"}
+
+Listener = Callable[[Event], None]
+
+
+class Chain(Protocol):
+    """The audit chain."""
+
+    async def audit(self, kind: str, detail: Mapping[str, Any]) -> object: ...
+
+
+class Approvals(Protocol):
+    """The desk, as the sessions and doors of any process see it."""
+
+    async def put(self, ask: Ask) -> Hold:
+        """Put a statement on the desk; raise CannotHold or RecorderError."""
+
+    async def answer(
+        self, caller: Caller, name: str, *, approve: bool, reason: str, for_session: bool
+    ) -> Hold:
+        """Take a person's answer; raise AnswerRefused or RecorderError."""
+
+    async def looked(self, caller: Caller, what: str) -> None:
+        """Record that somebody looks at what waits (law L9); raise RecorderError."""
+
+    def drop(self, name: str, state: State, why: str) -> None:
+        """End a hold for its session, which does not wait for it any more."""
+
+    def forget(self, session: str, why: str) -> None:
+        """End all that concerns a session that is over."""
+
+    def waiting(self) -> list[Hold]:
+        """Return what waits, the newest last."""
+
+    def find(self, name: str) -> Hold | None:
+        """Return a hold by its id, also one that has ended lately."""
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Tell somebody of every event from now on; return what ends that."""
+
+
+class Office:
+    """The desk of the service, in the process that keeps it."""
+
+    def __init__(self, chain: Chain, config: Config, now: Callable[[], float]) -> None:
+        self.config = config
+        self._chain = chain
+        self._now = now
+        self._desk = Desk(_new_id)
+        self._listeners: list[Listener] = []
+        self._tasks = Tasks()
+        self._in_order = asyncio.Lock()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    # What sessions do.
+
+    async def put(self, ask: Ask) -> Hold:
+        hold = self._desk.ask(ask, self._now())
+        self._set_alarm()
+        await self._published()
+        return self._desk.find(hold.id) or hold
+
+    def drop(self, name: str, state: State, why: str) -> None:
+        if state is State.WITHDRAWN:
+            self._desk.withdraw(name, why)
+        else:
+            self._desk.cancel(name, why)
+        self._publish_soon()
+
+    def forget(self, session: str, why: str) -> None:
+        self._desk.forget([session], why)
+        self._publish_soon()
+
+    def forget_all(self, sessions: Iterable[str], why: str) -> None:
+        """End all that concerns sessions whose process has died."""
+        self._desk.forget(sessions, why)
+        self._publish_soon()
+
+    # What people do.
+
+    async def answer(
+        self, caller: Caller, name: str, *, approve: bool, reason: str, for_session: bool
+    ) -> Hold:
+        try:
+            voter = voter_of(caller, self.config)
+            hold = self._desk.answer(
+                name,
+                voter,
+                circle_of(self.config),
+                approve=approve,
+                reason=reason,
+                for_session=for_session,
+                now=self._now(),
+            )
+        except AnswerRefused as refused:
+            said = "approve" if approve else "deny"
+            known = self._desk.find(name)
+            await self._chain.audit(
+                "hold.answer-refused",
+                {
+                    "by": caller.how,
+                    "hold": known.id if known is not None else name[:32],
+                    **({"session": known.ask.session} if known is not None else {}),
+                    "answer": said,
+                    "reason": refused.public,
+                },
+            )
+            raise
+        finally:
+            self._publish_soon()  # an answer that comes too late may be what finds a hold expired
+        await self._published()
+        return hold
+
+    async def looked(self, caller: Caller, what: str) -> None:
+        await self._chain.audit("hold.looked", {"by": caller.how, "command": what})
+
+    def waiting(self) -> list[Hold]:
+        return self._desk.waiting()
+
+    def find(self, name: str) -> Hold | None:
+        return self._desk.find(name)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def close(self, why: str) -> None:
+        """Give up what still waits, and end."""
+        for hold in self._desk.waiting():
+            self._desk.cancel(hold.id, why)
+        try:
+            await self._published()
+        except RecorderError as error:
+            log.error("the end of holds could not be recorded: %s", error)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self._tasks.cancel()
+
+    # Time, record, listeners.
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        at = self._desk.next_expiry()
+        if at is not None:
+            self._alarm = asyncio.get_running_loop().call_later(max(0.0, at - self._now()), self._ring)
+
+    def _ring(self) -> None:
+        self._desk.expire(self._now())
+        self._set_alarm()
+        self._publish_soon()
+
+    async def _published(self) -> None:
+        """Wait until all steps so far are on record and told, also when whoever waits goes away meanwhile."""
+        await asyncio.shield(self._tasks.start(self._publish(), "publish holds", awaited=True))
+
+    def _publish_soon(self) -> None:
+        self._tasks.start(self._publish_or_complain(), "publish holds")
+
+    async def _publish_or_complain(self) -> None:
+        try:
+            await self._publish()
+        except RecorderError as error:
+            log.error("a step of a hold could not be recorded: %s", error)
+
+    async def _publish(self) -> None:
+        async with self._in_order:
+            failure: RecorderError | None = None
+            for event in self._desk.take():
+                if failure is None:
+                    try:
+                        await self._chain.audit(KINDS[event.step], _detail(event))
+                    except RecorderError as error:
+                        failure = error
+                if failure is not None:
+                    self._undo(event)
+                else:
+                    self._tell(event)
+            if failure is not None:
+                raise failure
+
+    def _undo(self, event: Event) -> None:
+        """Cancel what could not be recorded."""
+        why = "the session recorder is not available"
+        self._desk.cancel(event.hold.id, why)
+        self._tell(Event(step="ended", hold=replace(event.hold, state=State.CANCELLED, why=why)))
+
+    def _tell(self, event: Event) -> None:
+        for listener in list(self._listeners):
+            listener(event)
+
+
+def _new_id() -> str:
+    return "H-" + "".join(secrets.choice(ID_LETTERS) for _ in range(ID_CHARS))
+
+
+def _detail(event: Event) -> dict[str, Any]:
+    """Return what the audit chain says of a step: never the statement, which only the recording holds."""
+    hold, ask = event.hold, event.hold.ask
+    detail: dict[str, Any] = {"session": ask.session, "hold": hold.id, "binding": ask.binding}
+    match event.step:
+        case "asked":
+            detail |= {
+                "identity": ask.identity,
+                "target": ask.target,
+                "login": ask.login,
+                "rules": list(ask.rules),
+                "policy": ask.policy,
+                "expires_at": int(hold.expires_at),
+            }
+        case "answered":
+            answer = hold.answers[-1]
+            detail |= {
+                "person": answer.person,
+                "by": answer.how,
+                "answer": "approve" if answer.approve else "deny",
+                "reason": answer.reason,
+                "for_session": answer.for_session,
+            }
+        case _:
+            detail |= {"state": hold.state.value, "reason": hold.why}
+    return detail

@@ -1,0 +1,126 @@
+"""See the service's desk of holds from a worker: ask the supervisor, and keep a copy of what waits.
+
+In      questions over the link; every step of every hold, as the supervisor tells it
+Out     holds, to this worker's sessions and doors
+Errors  CannotHold, AnswerRefused; StoreError when the supervisor is gone (law L2)
+Holds   a copy of each hold that waits, and of the last ENDED that do not
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from bastion.errors import Refused
+from bastion.holds.callers import Caller
+from bastion.holds.desk import Event
+from bastion.holds.errors import AnswerRefused, CannotHold
+from bastion.holds.hold import Ask, Hold, State, ask_from_json, ask_to_json, hold_from_json, hold_to_json
+from bastion.holds.office import Listener, Office
+from bastion.workers.link import Link, Message
+from bastion.workers.questions import Questions
+from recorder.errors import RecorderError, StoreError
+
+ENDED = 1000
+OP = "hold"
+
+
+class AskedApprovals(Questions):
+    """The desk, as a worker sees it."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link, OP)
+        self._waiting: dict[str, Hold] = {}
+        self._ended: OrderedDict[str, Hold] = OrderedDict()
+        self._listeners: list[Listener] = []
+
+    def stepped(self, message: Message) -> None:
+        """Take in a step that the supervisor tells of."""
+        event = event_from_json(message["event"])
+        hold = event.hold
+        if hold.waits:
+            self._waiting[hold.id] = hold
+        else:
+            self._waiting.pop(hold.id, None)
+            self._ended[hold.id] = hold
+            if len(self._ended) > ENDED:
+                self._ended.popitem(last=False)
+        for listener in list(self._listeners):
+            listener(event)
+
+    async def put(self, ask: Ask) -> Hold:
+        return _hold(await self.ask("ask", ask_to_json(ask)), CannotHold)
+
+    async def answer(
+        self, caller: Caller, name: str, *, approve: bool, reason: str, for_session: bool
+    ) -> Hold:
+        words = (caller.to_json(), name, approve, reason, for_session)
+        return _hold(await self.ask("answer", *words), AnswerRefused)
+
+    async def looked(self, caller: Caller, what: str) -> None:
+        _check(await self.ask("looked", caller.to_json(), what), AnswerRefused)
+
+    def drop(self, name: str, state: State, why: str) -> None:
+        self._link.send({"op": OP, "question": 0, "what": "drop", "words": [name, state.value, why]})
+
+    def forget(self, session: str, why: str) -> None:
+        self._link.send({"op": OP, "question": 0, "what": "forget", "words": [session, why]})
+
+    def waiting(self) -> list[Hold]:
+        return list(self._waiting.values())
+
+    def find(self, name: str) -> Hold | None:
+        return self._waiting.get(name) or self._ended.get(name)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+
+async def answer(office: Office, link: Link, message: Message) -> None:
+    """Answer a worker's question about holds."""
+    said: dict[str, Any] = {}
+    try:
+        match message["what"], message["words"]:
+            case "ask", [ask]:
+                said = {"hold": hold_to_json(await office.put(ask_from_json(ask)))}
+            case "answer", [caller, name, approve, reason, for_session]:
+                hold = await office.answer(
+                    Caller.from_json(caller), name, approve=approve, reason=reason, for_session=for_session
+                )
+                said = {"hold": hold_to_json(hold)}
+            case "looked", [caller, what]:
+                await office.looked(Caller.from_json(caller), what)
+            case "drop", [name, state, why]:
+                office.drop(name, State(state), why)
+            case _, [session, why]:
+                office.forget(session, why)
+    except Refused as error:
+        said = {"refused": error.public}
+    except RecorderError as error:
+        said = {"failed": str(error)}
+    if message["question"]:
+        link.send({"op": "hold-answer", "question": message["question"], "answer": said})
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """Return a step as JSON has it."""
+    return {"step": event.step, "hold": hold_to_json(event.hold)}
+
+
+def event_from_json(value: dict[str, Any]) -> Event:
+    """Return what `event_to_json` was given."""
+    return Event(step=value["step"], hold=hold_from_json(value["hold"]))
+
+
+def _hold(said: dict[str, Any], refused: type[Refused]) -> Hold:
+    _check(said, refused)
+    return hold_from_json(said["hold"])
+
+
+def _check(said: dict[str, Any], refused: type[Refused]) -> None:
+    if "refused" in said:
+        raise refused(said["refused"])
+    if "failed" in said:
+        raise StoreError(said["failed"])
