@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from policies.facts import Flag, Word
 from policies.shell.findings import Findings
+from policies.shell.words import Words
 
 _STARTS = re.compile(r"\$\(|`|[<>]\(|\$\Z")
 _SUBSCRIPT = re.compile(r"\[[^\]]*(?:\$\(|`)")
@@ -49,23 +50,25 @@ _EVALUATE = frozenset(
         ),
     }
 )
+_WITH_V = frozenset({"printf", "test", "["})  # only then: the name of a variable
 _CODE = frozenset(
     ["awk", "gawk", "mawk", "nawk", "sed", "perl", "grep", "egrep", "rg"]
 )  # `[` means another thing there
 
 
-def values(found: Findings, words: Iterable[Word]) -> None:
+def values(found: Findings, texts: Words, words: Iterable[Word]) -> None:
     """Flag values that variables get."""
-    if any(_has(word, _STARTS) for word in words):
+    if any(_STARTS.search(texts.certain(word)) for word in words):
         found.flag(Flag.OPAQUE, "a value with a substitution in it as text, which a shell may run later")
 
 
-def words(found: Findings, name: str, given: Sequence[Word], place: int | None) -> None:
+def words(found: Findings, texts: Words, name: str, given: Sequence[Word], place: int | None) -> None:
     """Flag the words of the command called `name`."""
     if name in _CODE:
         return
-    pattern = _STARTS if name in _EVALUATE else _SUBSCRIPT
-    if any(_has(word, pattern) for word in given):
+    evaluates = name in _EVALUATE and (name not in _WITH_V or any(word.text[:2] == "-v" for word in given))
+    pattern = _STARTS if evaluates else _SUBSCRIPT
+    if any(pattern.search(texts.certain(word)) for word in given):
         found.flag(Flag.OPAQUE, "a subscript with a substitution in it as text, which a shell may run", place)
 
 
@@ -79,7 +82,3 @@ def prompts(found: Findings, source: bytes) -> None:
     """Flag values that are expanded as prompts are."""
     if b"@P}" in source:
         found.flag(Flag.OPAQUE, "a value that is expanded as a prompt")
-
-
-def _has(word: Word, pattern: re.Pattern[str]) -> bool:
-    return (_WRITTEN if word.form == "computed" else pattern).search(word.text) is not None

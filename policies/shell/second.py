@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -41,6 +42,7 @@ _ENVIRONMENT = {"GOMAXPROCS": "1", "GOGC": "off", "GOMEMLIMIT": "256MiB"}
 _READ_BYTES = 256 * 1024
 _FILES = frozenset({"<", ">", ">>", "<>", ">|", "&>", "&>>"})
 _DUPLICATES = frozenset({">&", "<&"})
+_UNESCAPED = re.compile(rb"\\[$`\\]")  # within backticks a shell takes this backslash away before it parses
 # What one parser calls a command and the other a part of the grammar; what they run is compared all the same.
 _GRAMMAR = frozenset({"time", "coproc", "[", "[[", "((", "let"})
 
@@ -182,7 +184,7 @@ def _walk(node: Any, source: bytes, found: _Found) -> None:
             found.commands.append((node["Variant"]["Value"], *_declared(node.get("Args", ()))))
         case "ExtGlob" if any(char in node["Pattern"]["Value"] for char in "$`<>"):
             raise _UnknownFormError("an extended glob with an expansion in it")
-        case "CmdSubst" if node.get("Backquotes") and b"\\" in _text(node, source):
+        case "CmdSubst" if node.get("Backquotes") and _UNESCAPED.search(_text(node, source)):
             raise _UnknownFormError("backticks with a backslash in them")
         case "DblQuoted" if b"'" in _text(node, source):
             _no_single_quotes(node)

@@ -67,7 +67,7 @@ class Walk:
             visit(node, stdin, level + 1)
             return
         if kind == "for_statement":
-            latent.values(self.findings, self._each(node.children_by_field_name("value")))
+            latent.values(self.findings, self._words, self._each(node.children_by_field_name("value")))
         branch = kind in BRANCHES
         self._conditional += branch
         place = (self.findings.cwd, self.findings.sure_of_cwd)
@@ -227,7 +227,7 @@ class Walk:
 
     def run(self, words: list[Word], stdin: Stdin) -> None:
         place = self.findings.add(words, self._parent)
-        latent.words(self.findings, self._name(place), words[1:], place)
+        latent.words(self.findings, self._words, self._name(place), words[1:], place)
         self._programs.understand(self, place, words, stdin)
 
     def _name(self, place: int) -> str:
@@ -237,27 +237,31 @@ class Walk:
         words = [Word(self._words.text(node.children[0]))]
         for child in node.children[1:]:
             if child.type == "variable_assignment":
-                self._assign(child, level, lasting=True)
-                words.append(
-                    Word(self._words.text(child), "computed" if child.child_count > 3 else "literal")
-                )
+                words.append(self._assigned(child, self._assign(child, level, lasting=True)))
             elif child.type.endswith("_redirect"):
                 self._redirect(child, level)
             else:
                 words += self._words.of([child])
                 self._inside(child, stdin, level)
         place = self.findings.add(words, self._parent)
-        latent.words(self.findings, words[0].text, words[1:], place)
+        latent.words(self.findings, self._words, words[0].text, words[1:], place)
         for word in words[1:]:
             if is_grave(word.text.partition("=")[0]) and "=" in word.text:
                 self.findings.define(word.text.partition("=")[0], place)
             if word.form == "computed" and not re.match(r"[A-Za-z_][A-Za-z0-9_]*\+?=", word.text):
                 self.findings.flag(Flag.OPAQUE, f"what {words[0].text} defines is computed", place)
 
+    def _assigned(self, node: Node, values: Sequence[Word]) -> Word:
+        """Return the word that an assignment is to a command that declares."""
+        written = self._words.text(node)
+        left = written[: written.index("=") + 1]
+        value = values[0] if len(values) == 1 else Word("", "computed")
+        return Word(left + value.text) if value.literal else Word(written, "computed", left + value.prefix)
+
     def _visit_unset_command(self, node: Node, stdin: Stdin, level: int) -> None:
-        words = [Word(self._words.text(child)) for child in node.children]
+        words = [Word("unset"), *self._each(node.children[1:])]
         place = self.findings.add(words, self._parent)
-        latent.words(self.findings, "unset", words[1:], place)
+        latent.words(self.findings, self._words, "unset", words[1:], place)
         for name in defined(words):
             self.findings.define(name, place)
         for child in node.children:
@@ -277,26 +281,26 @@ class Walk:
     def _visit_variable_assignment(self, node: Node, _stdin: Stdin, level: int) -> None:
         self._assign(node, level, lasting=True)
 
-    def _assign(self, node: Node, level: int, *, lasting: bool) -> None:
+    def _assign(self, node: Node, level: int, *, lasting: bool) -> Sequence[Word]:
+        """Take an assignment; return its value, as one word where it is one."""
         name = node.child_by_field_name("name")
         value = node.child_by_field_name("value")
         text = self._words.text(name) if name is not None else ""
         if is_grave(text := text.partition("[")[0]):
             self.findings.define(text)
         array = value is not None and value.type == "array"
-        words = self._words.of([value]) if value is not None and not array else [Word("")]
-        latent.values(
-            self.findings, self._each(value.children[1:-1]) if value is not None and array else words
-        )
-        plain = (
-            len(words) == 1 and words[0].literal and not any(child.type == "+=" for child in node.children)
-        )
+        nodes = value.children[1:-1] if value is not None and array else [value] if value is not None else []
+        words = self._each(nodes) or [Word("")]
+        latent.values(self.findings, self._words, words)
+        adds = any(child.type == "+=" for child in node.children)
+        plain = len(words) == 1 and words[0].literal and not adds and not array
         if lasting and plain and not self._conditional:
             self.findings.known[text] = words[0].text
         else:
             self.findings.known.pop(text, None)
         for child in node.children:
             self._inside(child, "channel", level)
+        return () if array else words
 
     def _inside(self, node: Node, stdin: Stdin, level: int) -> None:
         """Walk what a word holds: substitutions."""

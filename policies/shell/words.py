@@ -56,6 +56,11 @@ class Words:
         self._source = source
         self._known = known
         self._guessed: list[str] = []
+        self._certain: dict[str, str] = {}
+
+    def certain(self, word: Word) -> str:
+        """Return what is certain of a word, also of a computed one: its text with a mark for each hole."""
+        return word.text if word.form != "computed" else self._certain.get(word.text, "")
 
     def text(self, node: Node) -> str:
         """Return a node's source."""
@@ -80,6 +85,7 @@ class Words:
     def _word(self, piece: Piece, written: str, *, first: bool) -> Word:
         text = _homed(piece)
         if UNKNOWN in piece.mask:
+            self._certain[written] = text
             prefix = text.partition(_HOLE)[0]
             if self._guessed and first:
                 guesses = iter(self._guessed)
@@ -102,10 +108,12 @@ class Words:
                 self._add(child, piece)
                 last = child.end_byte
         elif kind in ("word", "number", "variable_name", "extglob_pattern", "regex") or not node.is_named:
-            if kind == "$":
+            if kind == "$" and self._source[node.end_byte : node.end_byte + 1] == b'"':
                 return  # of $"…": a translation
-            if kind == "number" and node.child_count:
-                piece.hole()
+            if (kind == "number" and node.child_count) or (
+                kind[:1] == "$" and self.text(node).count("$") > 1
+            ):
+                piece.hole()  # $$ at the end of a word is no expansion in the tree
             else:
                 _unquote(self.text(node), piece)
         elif kind == "raw_string":
