@@ -53,7 +53,7 @@ def test_no_raw_denies_raw_and_allows_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["library:nosuch", "library:", "library:../model", "library:starter.toml"])
 def test_t46_unknown_shipped_policy_lists_those_that_exist(name: str, tmp_path: Path) -> None:
-    with pytest.raises(PolicyUnreadableError, match=r'expected .*"library:no-raw".* or "library:starter"'):
+    with pytest.raises(PolicyUnreadableError, match=r'expected .*"library:no-raw".* or "library:strict"'):
         read_source(name, tmp_path)
 
 
