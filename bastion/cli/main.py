@@ -12,13 +12,19 @@ import sys
 
 import click
 
-from bastion.cli import approval_commands, evidence_commands, operator_commands, policy_commands
+from bastion.cli import (
+    approval_commands,
+    evidence_commands,
+    masking_commands,
+    operator_commands,
+    policy_commands,
+)
 from bastion.cli.door import Door
 from bastion.errors import BastionError
 from recorder.errors import RecorderError
 from recorder.terminal import plain
 
-READERS = frozenset(command.name for command in evidence_commands.COMMANDS)
+READERS = frozenset(command.name for command in (*evidence_commands.COMMANDS, *masking_commands.COMMANDS))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -48,6 +54,7 @@ for command in (
     *policy_commands.COMMANDS,
     *evidence_commands.COMMANDS,
     *approval_commands.COMMANDS,
+    *masking_commands.COMMANDS,
 ):
     cli.add_command(command)
 

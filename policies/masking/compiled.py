@@ -1,0 +1,227 @@
+"""Compile detectors once, for all streams: one scan for candidates, one expression each to confirm them.
+
+In      detectors
+Out     Compiled: candidates of a text, confirmed spans, openings of what may still become a match
+Holds   Hyperscan databases and RE2 programs
+Errors  DetectorInvalid, with the detector and what is wrong with it
+Source  Hyperscan, RE2: linear time, no backtracking
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import hyperscan
+import re2
+
+from policies.masking.detector import Detector
+from policies.masking.errors import DetectorFault, DetectorInvalid
+from policies.masking.expression import MAX_EDGE, Expression
+from policies.masking.key_block import HEADER
+from policies.masking.table import GATE, NAME_GATE
+
+MAX_MATCH = 8192  # bytes that a match within a line may take, its context included
+MAX_LEAD = 256
+KEY, TABLE, NAME_LINE = -1, -2, -3
+
+_LATIN = re2.Options()
+_LATIN.encoding = re2.Options.Encoding.LATIN1
+_LATIN.max_mem = 256 << 20
+_LATIN.log_errors = False
+
+Scan = Callable[[bytes], list[tuple[int, int]]]
+
+
+class Compiled:
+    """Detectors, ready to search; it does not change, and all streams share it."""
+
+    def __init__(self, detectors: Sequence[Detector], structures: Mapping[int, Detector]) -> None:
+        self.detectors = tuple(detectors)
+        self.structures = dict(structures)  # what goes over many lines: KEY and TABLE
+        expressions = [_parsed(detector) for detector in self.detectors]
+        self._confirm = [_program(detector, f"(?m:{detector.pattern})") for detector in self.detectors]
+        self._group = [
+            program.groupindex.get(b"v", program.groupindex.get("v", 0)) for program in self._confirm
+        ]
+        self._lead = [_characters(detector.lead) for detector in self.detectors]
+        gates = [
+            (number, detector.gate or expression.gate())
+            for number, (detector, expression) in enumerate(zip(self.detectors, expressions, strict=True))
+        ]
+        marks = {KEY: [(KEY, HEADER)], TABLE: [(TABLE, GATE), (NAME_LINE, NAME_GATE)]}
+        gates_of_structures = [mark for structure in structures for mark in marks[structure]]
+        self.scan = _scanner(gates + gates_of_structures)
+        self.wrapping = [number for number, detector in enumerate(self.detectors) if detector.wraps]
+        values = {number: expressions[number].value() for number in self.wrapping}
+        self.scan_wrapping = _scanner([(number, value.gate()) for number, value in values.items()])
+        plain = [e.opening() for e, d in zip(expressions, self.detectors, strict=True) if not e.has_context]
+        self._opening = re2.compile(_either(plain), _LATIN) if plain else None
+        self._openings_in_context = [
+            re2.compile(f"(?m:{e.opening()})\\z".encode(), _LATIN) for e in expressions if e.has_context
+        ]
+        wraps = _either([value.opening() for value in values.values()])
+        self._opening_of_wrapping = re2.compile(wraps, _LATIN) if values else None
+        self._header = re2.compile(HEADER.encode(), _LATIN)
+
+    @staticmethod
+    def structured(hits: Sequence[tuple[int, int]]) -> bool:
+        """Say whether keys or tables are among the candidates."""
+        return any(number < 0 for number, _ in hits)
+
+    @staticmethod
+    def without_line_ends(text: bytes) -> bytes:
+        """Return the text in one line."""
+        if b"\r" not in text:
+            return text.replace(b"\n", b"")
+        return re.sub(rb"[ ]?\r+\n?|\n", b"", text)
+
+    def key_header_end(self, text: bytes, start: int) -> int:
+        """Return where the header of a key that begins here ends."""
+        found = self._header.search(text, start, min(len(text), start + 128))
+        return int(found.end()) if found is not None else start + 1
+
+    def confirm(self, number: int, text: bytes, start: int, end: int) -> tuple[int, int] | None:
+        """Return the span to mask of a candidate that begins here, None if it is no match."""
+        lead, program = self._lead[number], self._confirm[number]
+        if not lead:
+            match = program.match(text, start, end)
+        else:
+            before = text[max(0, start - MAX_LEAD) : start]
+            at = max(0, start - len(before) + len(before.rstrip(lead)) - MAX_EDGE)
+            match = program.search(text, at, end)
+            while match is not None and match.end() <= start:
+                match = program.search(text, match.end(), end)
+            if match is not None and match.start() > start:
+                return None
+        if match is None:
+            return None
+        span: tuple[int, int] = match.span(self._group[number])
+        if span[0] == span[1]:
+            return None
+        detector = self.detectors[number]
+        if detector.check is not None:
+            try:
+                if not detector.check(text[span[0] : span[1]]):
+                    return None
+            except (
+                ArithmeticError,
+                AttributeError,
+                LookupError,
+                TypeError,
+                ValueError,
+                AssertionError,
+            ) as error:
+                raise DetectorFault(detector.name, error) from error
+        return span
+
+    def opening(self, text: bytes) -> tuple[int, bool]:
+        """Return from where the text may still become a match (its length for nowhere), and if a name tells so."""
+        tail_from = max(0, len(text) - MAX_MATCH)
+        tail = text[tail_from:]
+        best, is_value = len(tail), False
+        if self._opening is not None and (match := self._opening.search(tail)) is not None:
+            best = match.start()
+        for program in self._openings_in_context:
+            match = program.search(tail)
+            if match is None:
+                continue
+            starts = [match.start(group) for group in range(1, program.groups + 1) if match.start(group) >= 0]
+            start = min(starts, default=len(tail))
+            if start <= best and start < len(tail):
+                best, is_value = start, True
+        return tail_from + best, is_value
+
+    def opening_of_wrapping(self, text: bytes) -> int | None:
+        """Return from where the text, which ends a line, may become a match that goes on in the next."""
+        if self._opening_of_wrapping is None:
+            return None
+        tail_from = max(0, len(text) - MAX_MATCH)
+        match = self._opening_of_wrapping.search(text[tail_from:])
+        if match is None or match.start() == match.end():
+            return None
+        return tail_from + int(match.start())
+
+
+def check_examples(detector: Detector) -> None:
+    """Raise DetectorInvalid for the first of its own examples that the detector fails."""
+    if not detector.pattern:
+        return  # keys and tables go over lines: their examples are held against the redactor
+    only = Compiled([detector], {})
+    for text, expected in [
+        *((it, True) for it in detector.matches),
+        *((it, False) for it in detector.misses),
+    ]:
+        raw = text.encode()
+        found = any(only.confirm(number, raw, start, len(raw)) for number, start in only.scan(raw))
+        if found is not expected:
+            what = "is not found" if expected else "is found and must not be"
+            raise DetectorInvalid(detector.name, "matches" if expected else "misses", f"{text!r} {what}")
+
+
+def _parsed(detector: Detector) -> Expression:
+    try:
+        parsed = Expression(detector.pattern)
+    except ValueError as error:
+        raise DetectorInvalid(detector.name, "pattern", str(error)) from error
+    if parsed.width < 1:
+        raise DetectorInvalid(detector.name, "pattern", "may match nothing")
+    return parsed
+
+
+def _program(detector: Detector, pattern: str) -> Any:
+    try:
+        return re2.compile(pattern.encode(), _LATIN)
+    except re2.error as error:
+        raise DetectorInvalid(detector.name, "pattern", str(error)) from error
+
+
+def _characters(members: str) -> bytes:
+    """Return the characters of a class, given by its members."""
+    one = re.compile(f"[{members}]".encode()) if members else None
+    return bytes(byte for byte in range(256) if one is not None and one.match(bytes([byte])))
+
+
+def _either(openings: Sequence[str]) -> bytes:
+    return f"(?m:{'|'.join(openings)})\\z".encode()
+
+
+def _scanner(gates: Sequence[tuple[int, str]]) -> Scan:
+    """Return what finds all candidates in a text, as (number, where they begin)."""
+    if not gates:
+        return lambda _text: []
+    offset = -min(number for number, _ in gates) if min(number for number, _ in gates) < 0 else 0
+    databases = _databases([(number + offset, gate) for number, gate in gates])
+
+    def scan(text: bytes) -> list[tuple[int, int]]:
+        hits: list[tuple[int, int]] = []
+
+        def found(number: int, start: int, _end: int, _flags: int, _context: object) -> None:
+            hits.append((number - offset, start))
+
+        if text:
+            for database in databases:
+                database.scan(text, match_event_handler=found)
+        return hits
+
+    return scan
+
+
+def _databases(gates: Sequence[tuple[int, str]]) -> list[hyperscan.Database]:
+    """Return what finds all gates: one database, or halves of it while it is too large for the engine."""
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    flags = hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_MULTILINE
+    try:
+        database.compile(
+            expressions=[gate.encode() for _, gate in gates],
+            ids=[number for number, _ in gates],
+            elements=len(gates),
+            flags=[flags] * len(gates),
+        )
+    except hyperscan.error as error:
+        if len(gates) == 1:
+            raise DetectorInvalid("of this gate", gates[0][1], str(error)) from error
+        half = len(gates) // 2
+        return _databases(gates[:half]) + _databases(gates[half:])
+    return [database]

@@ -1,0 +1,235 @@
+"""Mask a stream: bytes in, bytes out, hits beside them; however the bytes are split, the same comes out.
+
+In      bytes in any pieces; flush_idle when nothing more came for a while; finish at the end
+Out     Masked: bytes that may be released, and the hits that ended in them; a hit never has the value
+Holds   at most HOLD_BACK bytes that are not out yet, and CONTEXT bytes that are
+Errors  DetectorFault, which names the detector that threw: the stream cannot go on (law L2)
+Source  docs/masking.md; laws L10 and L11
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policies.masking.action import REDACT, Action, ActionKind
+from policies.masking.compiled import MAX_MATCH
+from policies.masking.detector import Detector
+from policies.masking.finder import Finder, Span
+from policies.masking.key_block import KeyBlock
+from policies.masking.table import Table
+
+CONTEXT = 1024  # bytes of its line that may tell what a value is
+HOLD_BACK = 32 * 1024  # bytes of a line without an end that are held
+IDLE_CHARACTERS = 4  # of what may still become a match, let out when nothing more comes
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something was found: where (line and column from 1, the column in bytes), how long, and what became of it."""
+
+    detector: str
+    kind: str
+    action: str
+    line: int
+    column: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """What may be released, and what was found in it."""
+
+    out: bytearray
+    hits: list[Hit]
+
+
+@dataclass(slots=True)
+class _Region:
+    """Spans that overlap or follow on each other: one mask stands for them, and has the first one's name."""
+
+    start: int  # in the stream
+    end: int
+    detector: Detector
+    action: Action
+    value: bytes = b""  # so far, where what stands for it depends on it
+    line: int = 0
+    column: int = 0
+    marked: bool = False  # its mask is out
+
+
+class Redactor:
+    """One stream. `actions` are by detector's name; what is not named is redacted."""
+
+    def __init__(self, finder: Finder, *, key: bytes, actions: Mapping[str, Action] | None = None) -> None:
+        self._finder, self._key, self._actions = finder, key, dict(actions or {})
+        self._held = b""
+        self._at = 0  # where in the stream `_held` begins
+        self._out = 0  # how much of `_held` is out already
+        self._line, self._column = 1, 1  # of the first byte of `_held`
+        self._table: Table | None = None
+        self._block: KeyBlock | None = None
+        self._open: _Region | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is held back."""
+        return len(self._held) - self._out
+
+    def feed(self, data: bytes) -> Masked:
+        """Take more of the stream; return what may be released."""
+        self._held = self._held + data if self._held else data
+        masked = Masked(bytearray(), [])
+        limit = self._held.rfind(b"\n") + 1
+        if limit > self._out:
+            self._settle(limit, masked, whole_lines=True)
+        while self.held_bytes > HOLD_BACK:
+            self._settle(self._out + HOLD_BACK, masked, whole_lines=False)
+        return masked
+
+    def flush_idle(self) -> Masked:
+        """Let out what can no longer become a match, and at most IDLE_CHARACTERS of what still can."""
+        masked = Masked(bytearray(), [])
+        held = self._held
+        if self._block is not None or len(held) == self._out:
+            return masked
+        safe, is_value = self._finder.undecided(held)
+        if self._table is not None:
+            line = held.rfind(b"\n") + 1
+            cell = self._table.reached(held[line:])
+            if cell is not None and line + cell < safe:
+                safe, is_value = line + cell, True
+        found = self._finder.find(held, table=self._table)
+        if len(held.rstrip(b"\r\n")) - safe <= IDLE_CHARACTERS and not is_value:
+            safe = len(held)
+        if found.key is not None:
+            safe = min(safe, found.key_begin)
+        regions = self._regions(found.spans)
+        safe = max(self._out, self._before_region(regions, safe))
+        self._emit(held, safe, regions, masked)
+        self._out = safe
+        return masked
+
+    def finish(self) -> Masked:
+        """Let out what is left: nothing more comes."""
+        masked = Masked(bytearray(), [])
+        found = self._finder.find(self._held, key=self._block, table=self._table, final=True)
+        self._block = None
+        self._emit(self._held, len(self._held), self._regions(found.spans), masked)
+        self._advance(self._held, len(self._held))
+        self._out, self._table = 0, None
+        return masked
+
+    def _settle(self, limit: int, masked: Masked, *, whole_lines: bool) -> None:
+        """Decide what can be decided of the first `limit` bytes that are held, and let that out."""
+        text = self._held[:limit]
+        found = self._finder.find(text, key=self._block, table=self._table)
+        # A match that begins before this place is whole within the text, and so is all that tells what it is.
+        safe = limit if whole_lines else limit - MAX_MATCH - CONTEXT
+        block = None
+        if found.key is not None and (whole_lines or self._block is not None or found.key_begin < safe):
+            block, safe = found.key, limit if found.key_wait < 0 else found.key_wait
+        elif whole_lines:
+            safe = max(self._out, min(safe, self._finder.undecided_wrap(text)))
+        regions = self._regions(
+            [span for span in found.spans if whole_lines or block is not None or span.start < safe]
+        )
+        if block is None:
+            safe = self._before_region(regions, safe)
+        self._block = block
+        self._emit(text, safe, regions, masked)
+        line = text.rfind(b"\n", 0, safe) + 1
+        table = found.table_at(line)
+        begin = safe
+        if block is None:
+            begin = line if table is not None and limit - line < HOLD_BACK else max(line, safe - CONTEXT)
+        self._table = table if block is None else None
+        self._advance(text, begin)
+        self._out = safe - begin
+
+    def _before_region(self, regions: list[_Region], safe: int) -> int:
+        """Return the place itself, or the start of the region that lies across it, if that is not out yet."""
+        for region in regions:
+            start, end = region.start - self._at, region.end - self._at
+            if start < safe < end and start >= self._out:
+                return start
+        return safe
+
+    def _advance(self, text: bytes, begin: int) -> None:
+        lines = text.count(b"\n", 0, begin)
+        if lines:
+            self._line += lines
+            self._column = begin - text.rfind(b"\n", 0, begin)
+        else:
+            self._column += begin
+        self._held = self._held[begin:]
+        self._at += begin
+
+    def _regions(self, spans: list[Span]) -> list[_Region]:
+        """Return the regions that the spans make, in order, the one that is open already first."""
+        regions = [] if self._open is None else [self._open]
+        for span in sorted(spans, key=lambda it: (it.start, it.detector.rank, -it.end)):
+            action = self._actions.get(span.detector.name, REDACT)
+            start, end = span.start + self._at, span.end + self._at
+            if end <= self._at + self._out:
+                continue
+            last = regions[-1] if regions else None
+            if last is not None and (start < last.end or (start == last.end and last is self._open)):
+                last.end = max(last.end, end)
+                if last.action.kind is ActionKind.DETECT and action.kind is not ActionKind.DETECT:
+                    last.detector, last.action = (
+                        span.detector,
+                        action,
+                    )  # what passes never shields what must not
+            else:
+                regions.append(_Region(start, end, span.detector, action))
+        return regions
+
+    def _emit(self, text: bytes, safe: int, regions: list[_Region], masked: Masked) -> None:
+        """Let out the bytes from `_out` to `safe`, masks in the place of regions."""
+        at = self._out
+        self._open = None
+        for region in regions:
+            start, end = max(region.start - self._at, at), region.end - self._at
+            if start >= safe and not (region.line and end <= safe):
+                break
+            masked.out.extend(text[at:start])
+            if not region.line:
+                region.line, region.column = self._place(text, start)
+            at = min(end, safe)
+            self._mask(region, text[start:at], masked.out)
+            if end < safe or (end == safe and self._block is None):
+                self._close(region, masked)
+            else:
+                self._open = region
+        masked.out.extend(text[at:safe])
+
+    def _mask(self, region: _Region, value: bytes, out: bytearray) -> None:
+        """Take the bytes of a region; what stands for them goes out at once where it does not depend on them."""
+        if region.action.kind is ActionKind.DETECT:
+            out += value
+        elif region.action.kind is not ActionKind.REDACT:
+            region.value = (region.value + value)[:HOLD_BACK]
+        elif not region.marked and value:
+            out += region.action.replacement(region.detector, value, self._key)
+            region.marked = True
+
+    def _close(self, region: _Region, masked: Masked) -> None:
+        if region.value:
+            masked.out.extend(region.action.replacement(region.detector, region.value, self._key))
+        masked.hits.append(
+            Hit(
+                region.detector.name,
+                region.detector.kind.value,
+                region.action.kind.value,
+                region.line,
+                region.column,
+                region.end - region.start,
+            )
+        )
+
+    def _place(self, text: bytes, at: int) -> tuple[int, int]:
+        lines = text.count(b"\n", 0, at)
+        if lines:
+            return self._line + lines, at - text.rfind(b"\n", 0, at)
+        return self._line, self._column + at
