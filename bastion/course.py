@@ -12,6 +12,7 @@ Source  docs/policies.md, Where it applies
 | a shell that reads stdin | a script: judged statement by statement                         |
 | another command          | goes on: what may read it as code had to be granted as that     |
 | … that hands it to a shell, perhaps among others | data, which must be granted             |
+| a shell with a terminal  | the guarded shell: judged line by line                          |
 | another command with a terminal | keys, which must be granted as data                      |
 | sftp, scp                | each operation is judged (see bastion.transfer)                 |
 | rsync, git               | one operation, known from the command                           |
@@ -24,6 +25,8 @@ from dataclasses import dataclass, replace
 
 from bastion.errors import Denied
 from bastion.gate import Gate, Ruling
+from bastion.guarded_form import LOGIN_SHELL, guarded_form
+from bastion.guarded_shell import GuardedShell, guarded
 from bastion.inlet import Channel, Inlet
 from bastion.requests import Request
 from bastion.script import DataInlet, ScriptInlet
@@ -59,18 +62,23 @@ class Course:
 async def lay_course(request: Request, channel: Channel) -> Course:
     """Return the course of a request; raise StatementDenied."""
     gate, access = channel.gate, channel.access
-    if access is Access.RAW:
-        return await _raw(request, channel)
-    if access is Access.SFTP or not gate.filters(access):
+    if access is Access.SFTP or (access is not Access.RAW and not gate.filters(access)):
         return Course(request=request)
+    if request.pty is not None and (raw := await _raw(request, channel)):
+        return raw
     if (stream := request.stream) is not None:
         return Course(request=request, ruling=_allowed(_streamed(stream, request, channel), gate))
     if request.kind != "exec":
-        inlet = DataInlet(channel, "keys for a shell", terminal=True) if request.pty else ScriptInlet(channel)
-        return Course(request=request, inlet=inlet)
+        if request.pty is None:
+            return Course(request=request, inlet=ScriptInlet(channel))
+        return Course(request=guarded(request, LOGIN_SHELL), inlet=GuardedShell(channel, request.pty.cols))
     ruling = await gate.statement(request.data, access, shell=channel.shell)
     _allowed(ruling, gate)
-    return Course(request=request, ruling=ruling, inlet=_inlet(request, ruling.facts, channel))
+    form = None if request.pty is None else guarded_form(ruling.facts)
+    if form is None or request.pty is None:
+        return Course(request=request, ruling=ruling, inlet=_inlet(request, ruling.facts, channel))
+    inlet = GuardedShell(channel, request.pty.cols)
+    return Course(request=guarded(request, form), ruling=ruling, inlet=inlet)
 
 
 def _inlet(request: Request, facts: Facts, channel: Channel) -> Inlet | None:
@@ -114,11 +122,22 @@ def _is_shell_of(facts: Facts, place: int) -> bool:
     return Flag.READS_STDIN in command.flags and name in CLASSES["shells"]
 
 
-async def _raw(request: Request, channel: Channel) -> Course:
+async def _raw(request: Request, channel: Channel) -> Course | None:
+    """Return the course of a raw terminal, None where none is granted; raise StatementDenied.
+
+    A rule grants one that names the access `raw`: one that speaks of any access does not.
+    """
+    rules = channel.gate.raw_rules()
     if request.kind != "exec":
-        return Course(request=request, raw=True)
+        return Course(request=request, raw=True) if any(rules.values()) else None
+    if not rules:
+        return None
     ruling = await channel.gate.statement(request.data, Access.RAW, shell=channel.shell)
-    return Course(request=request, ruling=_allowed(ruling, channel.gate), raw=True)
+    if not rules.keys().isdisjoint(ruling.verdict.rules) and ruling.allowed:
+        return Course(request=request, ruling=ruling, raw=True)
+    if channel.access is Access.RAW:
+        raise StatementDenied(ruling, channel.gate.session)
+    return None
 
 
 def _streamed(stream: StreamCommand, request: Request, channel: Channel) -> Ruling:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +31,7 @@ log = logging.getLogger("bastion.gate")
 SECOND_OPINIONS = 4
 LONG_BYTES = 4096  # parsing more than this at once is not for the loop
 SHOWN_CHARS = 200
+HIDDEN = "[hidden]"
 
 Asked = Callable[[Access], tuple[Policy, Request]]
 
@@ -60,6 +61,12 @@ class Ruling:
             kind=VerdictKind.DENY, rules=(), reason=f"not a statement: {why}", policy=self.verdict.policy
         )
         return replace(self, verdict=verdict)
+
+    def unseen(self) -> Ruling:
+        """Return the ruling without the statement, for one that may be a password."""
+        verdict = replace(self.verdict, reason="what was typed unseen is not shown here")
+        facts = Facts(statement=HIDDEN, language=self.facts.language, flags=self.facts.flags)
+        return replace(self, source=HIDDEN.encode(), facts=facts, verdict=verdict)
 
     def detail(self) -> dict[str, Any]:
         """Return what the recording says of it, beside its bytes."""
@@ -100,17 +107,22 @@ class Gate:
             return True
         return policy.filters(request)
 
-    def may(self, access: Access) -> bool:
-        """Say whether an access may begin."""
+    def raw_rules(self) -> Mapping[str, bool]:
+        """Return the rules that grant raw terminals by name, and of each whether it does so whatever runs there."""
         try:
-            policy, request = self._asked(access)
+            policy, request = self._asked(Access.RAW)
         except Refused:
-            return False
-        return policy.decide(request).allowed
+            return {}
+        if not policy.decide(request).allowed:
+            return {}
+        rules = [rule for rule in policy.scope(request).rules if rule.allows and rule.when.access is not None]
+        return {rule.id: rule.match is None for rule in rules}
 
-    async def statement(self, source: bytes, access: Access, *, shell: str, why: str = "") -> Ruling:
-        """Judge one shell statement; `why` says that it is none that can be understood."""
-        return self.known(await facts_of(source, shell, why), access, source)
+    async def statement(
+        self, source: bytes, access: Access, *, shell: str, why: str = "", hidden: bool = False
+    ) -> Ruling:
+        """Judge one shell statement; `why` says that it is none that can be understood, `hidden` to show it nobody."""
+        return self.known(await facts_of(source, shell, why), access, source, hidden=hidden)
 
     def operation(self, facts: Facts) -> Judged | None:
         """Judge an operation on files, where the policy tells them apart."""
@@ -120,7 +132,7 @@ class Gate:
         event = TapEvent(kind=Kind.STATEMENT, data=ruling.source, detail=ruling.detail())
         return Judged(event=event, denied="" if ruling.allowed else ruling.line(self.session))
 
-    def known(self, facts: Facts, access: Access, source: bytes = b"") -> Ruling:
+    def known(self, facts: Facts, access: Access, source: bytes = b"", *, hidden: bool = False) -> Ruling:
         """Judge what is known already."""
         try:
             policy, request = self._asked(access)
@@ -129,7 +141,7 @@ class Gate:
             verdict = Verdict(kind=VerdictKind.DENY, rules=(), reason=error.public)
         ruling = Ruling(source=source, facts=facts, verdict=verdict)
         if verdict.notify:
-            shown = facts.statement[:SHOWN_CHARS].encode("utf-8", "surrogateescape")
+            shown = (HIDDEN if hidden else facts.statement[:SHOWN_CHARS]).encode("utf-8", "surrogateescape")
             log.warning(
                 "alert session=%s %s verdict=%s rules=%s severity=%s statement=%r",
                 self.session,

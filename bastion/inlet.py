@@ -18,7 +18,7 @@ from recorder.recording import Recording
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """Record `events`; then send `forward` to the target, show the bot `shown`, and tell it `told` on stderr.
+    """Record `events`; then tell the bot `told` on stderr, show it `shown`, and send `forward` to the target.
 
     `shut` says that nothing more of the bot's input is taken.
     """
@@ -56,14 +56,14 @@ class Channel:
     access: Access
     shell: str
 
-    def statement(self, ruling: Ruling, data: bytes | None = None, *, request: bool = False) -> Event:
-        """Return the event that a statement was judged; `data` instead of its own bytes where those are secret.
+    def statement(self, ruling: Ruling, *, request: bool = False, hidden: bool = False) -> Event:
+        """Return the event that a statement was judged.
 
-        `request` says that its REQUEST is on record as well.
+        `request` says that its REQUEST is on record as well; `hidden` keeps out of the record what may be a password.
         """
-        source = ruling.source if data is None else data
-        detail = {"request": True, **ruling.detail()} if request else ruling.detail()
-        return self.recording.event(Kind.STATEMENT, self.number, source, **detail)
+        told = ruling.unseen() if hidden else ruling
+        detail = {"request": True, **told.detail()} if request else told.detail()
+        return self.recording.event(Kind.STATEMENT, self.number, told.source, **detail)
 
     def input(self, data: bytes) -> Event:
         """Return the event of bytes that go to the target."""

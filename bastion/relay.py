@@ -238,10 +238,10 @@ class Relay:
         """Record what was judged; then let go of what was allowed, and say what was not."""
         async for admitted in admissions:
             await self._append(admitted.events, bytes_in=len(admitted.forward), bytes_out=len(admitted.shown))
-            if admitted.shown:
-                await self.bot.write(admitted.shown)
             if admitted.told:
                 await self.bot.write(admitted.told, error=True)
+            if admitted.shown:
+                await self.bot.write(admitted.shown)
             if admitted.forward:
                 await self.target.write(admitted.forward)
             if admitted.shut:

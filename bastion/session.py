@@ -179,16 +179,13 @@ class Session:
     async def _decide(self, channel: int, request: Request) -> tuple[Verdict, Access]:
         """Ask the policy in force whether the access may begin, and record the request with its verdict; raise Denied.
 
-        A terminal is `raw`, recorded and not filtered, if the policy would filter it otherwise and grants that.
+        A terminal may also begin as `raw`: recorded and not filtered.
         """
         access = request.access
         verdict = self._begins(access)
         terminal = request.pty is not None and access in (Access.EXEC, Access.SHELL)
-        refused = verdict.kind is not VerdictKind.ALLOW and verdict.rules
-        if access is not None and terminal and not refused and self._gate.filters(access):
-            raw = self._begins(Access.RAW)
-            if raw.allowed:
-                access, verdict = Access.RAW, raw
+        if terminal and not verdict.allowed and not verdict.rules and self._gate.raw_rules():
+            access, verdict = Access.RAW, self._begins(Access.RAW)
         config = self._config()
         quota_bytes = config.recorder.quota_bytes
         if self.recording.content_bytes >= quota_bytes and verdict.record != "digest-only":
@@ -205,7 +202,6 @@ class Session:
                     rules=list(verdict.rules),
                     reason=verdict.reason,
                     policy=verdict.policy,
-                    filtered=access is not Access.RAW,
                 ),
             ]
         )
@@ -234,8 +230,11 @@ class Session:
         except StatementDenied as denied:
             await self.recording.append([judged.statement(denied.ruling, request=True)])
             raise
-        if course.ruling is not None:
-            await self.recording.append([judged.statement(course.ruling, request=True)])
+        events = [judged.statement(course.ruling, request=True)] if course.ruling is not None else []
+        if course.raw:
+            events.append(self.recording.event(Kind.MARKER, channel, label="raw terminal: not filtered"))
+        if events:
+            await self.recording.append(events)
         return course
 
     def _asked(self, access: Access) -> tuple[Policy, Question]:

@@ -76,8 +76,8 @@ def test_t35_a_command_is_denied_as_a_whole_before_anything_runs(
     assert recorded.input == b""
 
 
-def test_approvals_say_that_they_are_not_there_yet(judged: World) -> None:
-    assert b"approvals cannot be given yet" in judged.ssh("web-1", "reboot").stderr
+def test_what_needs_an_approval_that_nobody_can_give_is_denied_and_says_so(judged: World) -> None:
+    assert b"nobody can approve it" in judged.ssh("web-1", "reboot").stderr
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
