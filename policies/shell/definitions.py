@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from policies.facts import Word
+from policies.shell.findings import TooMuch
 
 _GRAVE = re.compile(
     r"PATH|IFS|ENV|BASH_ENV|BASH_FUNC_.*|BASH_LOADABLES_PATH|BASH_CMDS|BASH_ALIASES|CDPATH|FPATH|PS[0-4]"
@@ -31,6 +32,14 @@ _DECLARES = frozenset({"alias", "unalias", "unset", "export", "declare", "typese
 def is_grave(name: str) -> bool:
     """Say whether a variable of this name changes what later statements, or programs, do."""
     return _GRAVE.fullmatch(name) is not None
+
+
+def assigned(written: str) -> str:
+    """Return the name of the variable that is assigned, also of a part of it; raise TooMuch where it is no name."""
+    name = written.partition("[")[0]
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise TooMuch("an assignment to what is no name")
+    return name
 
 
 def defined(words: Sequence[Word]) -> Iterator[str]:

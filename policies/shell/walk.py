@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from policies.facts import Flag, Word
 from policies.shell import latent
-from policies.shell.definitions import defined, is_grave
+from policies.shell.definitions import assigned, defined, is_grave
 from policies.shell.findings import Findings, TooMuch
 from policies.shell.grammar import BRANCHES, LOOSE, Node, leaves_out, parse
 from policies.shell.meaning import Programs, Stdin
@@ -285,8 +285,8 @@ class Walk:
         """Take an assignment; return its value, as one word where it is one."""
         name = node.child_by_field_name("name")
         value = node.child_by_field_name("value")
-        text = self._words.text(name) if name is not None else ""
-        if is_grave(text := text.partition("[")[0]):
+        text = assigned(self._words.text(name) if name is not None else "")
+        if is_grave(text):
             self.findings.define(text)
         array = value is not None and value.type == "array"
         nodes = value.children[1:-1] if value is not None and array else [value] if value is not None else []

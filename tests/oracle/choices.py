@@ -14,27 +14,8 @@ T = TypeVar("T")
 Maker = Callable[[], str]
 
 BUILTINS = ("echo", "printf", "true", "false")
-PLAIN = (
-    "a",
-    "b=c",
-    "-x",
-    "--y=z",
-    "7",
-    "x.y",
-    "if",
-    "done",
-    "in",
-    "{",
-    "}",
-    "!",
-    "[",
-    "]",
-    "esac",
-    "%d",
-    "@",
-    "^",
-    ":",
-)
+ODDITIES = ("if", "done", "in", "{", "}", "!", "[", "]", "esac", "%d", "@", "^", ":")
+PLAIN = (*("a", "b=c", "-x", "--y=z", "7", "x.y") * 6, *ODDITIES)
 ESCAPES = (r"\ ", r"\;", r"\$x", "\\\\", r"\'", r"\"", r"\`", r"\#", "\\\n", r"a\&b", r"\(", r"\m")
 QUOTED = (r"$'a\'b'", r"$'\n'", r"$'\x41'", '$"a b"', r"$'\\'", "$''", "''", '""', r"$'\c\\'")
 PATTERNS = ("{a,b}", "{1..3}", "{a,{b,c}}", "{,x}", "{x}", "*", "?", "[a-z]", "a=b", "#")

@@ -14,7 +14,7 @@ eval() { _ran eval "$@"; builtin eval "$@"; }
 exec() { _ran exec "$@"; if (($#)); then "$@"; exit; fi; }
 command() { _ran command "$@"; case $1 in -*) return 1;; esac; "$@"; }
 env() { _ran env "$@"; local _i=1; while [[ ${1-} == *=* || ${1-} == -i ]]; do shift; done; "$@"; }
-sudo() { _ran sudo "$@"; while [[ ${1-} == -* ]]; do case $1 in -u) shift 2;; *) shift;; esac; done; "$@"; }
+sudo() { _ran sudo "$@"; while [[ ${1-} == -?* ]]; do case $1 in -u) shift 2;; *) shift;; esac; done; "$@"; }
 timeout() { _ran timeout "$@"; shift; "$@"; }
 nohup() { _ran nohup "$@"; "$@"; }
 setsid() { _ran setsid "$@"; "$@"; }

@@ -17,6 +17,7 @@ from policies.facts import Flag
 from policies.shell import agreed, analyse, doubtful, quick
 from tests.oracle.claims import UNKNOWN, missing
 from tests.oracle.generator import Programs
+from tests.oracle.input_trial import untold_input
 from tests.oracle.mutation import mutated
 from tests.oracle.odd import ODD
 from tests.oracle.shell import Run, Shell
@@ -24,6 +25,9 @@ from tests.oracle.shell import Run, Shell
 MOST_BYTES = 3000
 MOST_FINDS = 40
 KEPT = 1000
+
+
+Untold = Callable[[Shell, bytes], list[Run]]
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ class Figures:
     ran: int = 0  # programs that bash accepts and that ran something
     runs: int = 0
     unknown: int = 0  # of those that ran: opaque or unparsed
+    inputs: int = 0  # programs that were read from stdin
     doubtful: int = 0  # of those that ran: the second parser was asked
     guarded: int = 0  # the first parser alone would have told too little
     why: Counter[str] = field(default_factory=Counter)
@@ -81,6 +86,10 @@ def trial(
             break
         figures.made += 1
         _try(shell, program, figures)
+        if figures.made % 4 == 0 and len(figures.finds) < MOST_FINDS:
+            figures.inputs += 1
+            if untold_input(shell, program):
+                _keep(shell, program, figures, untold_input)
         tell(figures)
     return figures
 
@@ -101,10 +110,10 @@ def _try(shell: Shell, program: bytes, figures: Figures) -> None:
     if UNKNOWN & facts.flags:
         figures.unknown += 1
     elif missing([facts], runs):
-        _keep(shell, program, figures)
+        _keep(shell, program, figures, untold)
 
 
-def _keep(shell: Shell, program: bytes, figures: Figures) -> None:
+def _keep(shell: Shell, program: bytes, figures: Figures, untold: Untold) -> None:
     """Keep a program whose facts say too little, as short as it gets while the same run is untold."""
     lacking = untold(shell, program)  # once more: what depends on time is no find
     if not lacking:
