@@ -19,6 +19,9 @@ PLACES = {
     "scp": ("transfer_targets", "SCP"),
     "names": ("transfer_targets", "NAMES_TARGET"),
     "recording": ("recording_target", "RECORDING"),
+    "statement": ("shell_targets", "STATEMENT"),
+    "script": ("shell_targets", "SCRIPT"),
+    "oracle": ("shell_targets", "ORACLE"),
 }
 
 
