@@ -14,33 +14,14 @@ import unicodedata
 from policies.facts import Facts, Flag, Word, unparsed
 from policies.shell.doubt import doubtful
 from policies.shell.findings import Findings, TooMuch
+from policies.shell.grammar import RESERVED
 from policies.shell.programs import KnownPrograms
 from policies.shell.walk import Walk
 
 MAX_STATEMENT_BYTES = 64 * 1024
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_./-][A-Za-z0-9_./:@%+,-]*(?:[ ]+[A-Za-z0-9_./:=@%+,-]+)*[ ]*\n?")
-_RESERVED = frozenset(
-    [
-        "if",
-        "then",
-        "elif",
-        "else",
-        "fi",
-        "for",
-        "while",
-        "until",
-        "do",
-        "done",
-        "case",
-        "esac",
-        "select",
-        "function",
-        "time",
-        "coproc",
-        "in",
-    ]
-)
+_OPENS = RESERVED | {"time", "coproc", "in"}
 _DECLARES = frozenset(["export", "declare", "typeset", "readonly", "local", "unset"])
 _SEEN = frozenset("\t\n")
 
@@ -89,7 +70,7 @@ def _plain(walk: Walk, data: bytes) -> bool:
         return False
     words = [Word(word) for word in data.decode("ascii").split()]
     first = words[0].text
-    if first in _RESERVED or first in _DECLARES or first == "." or "=" in first:
+    if first in _OPENS or first in _DECLARES or first == "." or "=" in first:
         return False
     walk.run(words, "channel")
     return True

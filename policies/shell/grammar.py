@@ -13,10 +13,31 @@ import threading
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["BRANCHES", "LOOSE", "Node", "leaves_out", "parse"]
+__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "leaves_out", "parse"]
 
 _LANGUAGE = Language(tree_sitter_bash.language())
 _GAP = re.compile(rb"(?:[ \t\n]|\\\n)*\Z")
+_BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command"})
+RESERVED = frozenset(
+    {
+        *(
+            "if",
+            "then",
+            "elif",
+            "else",
+            "fi",
+            "for",
+            "while",
+            "until",
+            "do",
+            "done",
+            "case",
+            "esac",
+            "select",
+        ),
+        *("function", "{", "}", "!", "[[", "]]"),
+    }
+)
 _of_thread = threading.local()
 
 # Kinds of nodes: those whose children do not cover them; those that run what is in them or not, or apart.
@@ -48,9 +69,13 @@ def parse(source: bytes) -> Node | None:
 
 
 def leaves_out(node: Node, source: bytes) -> bool:
-    """Say whether something but space lies between the children of a node."""
+    """Say whether something but space lies between the children of a node, or no space where there must be some."""
+    children = node.children
+    worded = node.type in _BEGINS_WITH_WORD and children[0].type != "((" and len(children) > 1
+    if worded and children[0].end_byte == children[1].start_byte:
+        return True
     at = node.start_byte
-    for child in node.children:
+    for child in children:
         start = child.start_byte
         if start > at and not _GAP.match(source, at, start):
             return True

@@ -184,12 +184,18 @@ def _walk(node: Any, source: bytes, found: _Found) -> None:
             found.commands.append((node["Variant"]["Value"], *_declared(node.get("Args", ()))))
         case "ExtGlob" if any(char in node["Pattern"]["Value"] for char in "$`<>"):
             raise _UnknownFormError("an extended glob with an expansion in it")
+        case "ParamExp" if b"<(" in _text(node, source) or b">(" in _text(node, source):
+            raise _UnknownFormError("a process substitution within an expansion")
+        case "CoprocClause":
+            raise _UnknownFormError("a coprocess")
         case "CmdSubst" if node.get("Backquotes") and _UNESCAPED.search(_text(node, source)):
             raise _UnknownFormError("backticks with a backslash in them")
         case "DblQuoted" if b"'" in _text(node, source):
             _no_single_quotes(node)
     if "Hdoc" in node:
         _no_single_quotes(node["Hdoc"])
+        if b"\\\n" in _text(node["Hdoc"], source) and any(p["Type"] != "Lit" for p in node["Hdoc"]["Parts"]):
+            raise _UnknownFormError("a here-document that joins lines")
     for one in node.get("Redirs", ()):
         _redirection(one, found)
     for value in node.values():

@@ -16,7 +16,7 @@ from policies.facts import Flag, Word
 from policies.shell import latent
 from policies.shell.definitions import assigned, defined, is_grave
 from policies.shell.findings import Findings, TooMuch
-from policies.shell.grammar import BRANCHES, LOOSE, Node, leaves_out, parse
+from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, leaves_out, parse
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
     WORDS,
@@ -214,6 +214,8 @@ class Walk:
             else:
                 groups.append([child])
         inner = self._redirected(redirects, stdin) if redirects else stdin
+        if groups and self._words.text(groups[0][0]) in RESERVED:
+            raise TooMuch("a word of the shell's own where a program should be")
         words = [word for group in groups for word in self._words.of(group)]
         for child in assigned:
             self._assign(child, level, lasting=not words)
@@ -354,14 +356,13 @@ class Walk:
             if child.is_named and child.type != "file_descriptor":
                 places.append(child)
                 self._inside(child, "file", level)
-        by = None
         for word in self._words.of(places[:1]) if places else ():
             if operators & {">&", "<&"} and (re.fullmatch(r"\d+-?|-", word.text)):
                 continue
             if operators & {"<", "<>"}:
-                self.findings.read(word, by)
+                self.findings.read(word)
             if operators & {">", ">>", ">|", "&>", "&>>", "<>", ">&"}:
-                self.findings.write(word, by)
+                self.findings.write(word)
 
     def _heredoc_body(self, redirect: Node, body: Node, level: int) -> None:
         if is_quoted(redirect, self._source):
