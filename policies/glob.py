@@ -24,7 +24,7 @@ MAX_WORDS = 64  # whose globs are kept
 
 _EXTENDED = re.compile(r"[?*+@!]\(")
 _DOTTED = re.compile(r"(?:^|/)\.\.?[*?\[]")  # `.*` and `.?` may become `..`
-_CLASS = re.compile(r"\[(?P<not>[!^]?)(?P<inside>\]?[^\]]*)\]")
+_CLASS = re.compile(r"\[(?P<not>[!^]?)(?P<inside>\][^\]]*|[^\]]+)\]")
 _SUBSTITUTION = re.compile(r"[$<>=]\(")
 _VARIABLE = re.compile(r"\$(?:\{[^{}]*\}|[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?!$-])")
 _ALTERNATIVES = re.compile(r"\{[^{}]*,[^{}]*\}")
