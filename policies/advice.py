@@ -75,6 +75,8 @@ def _shadows(wide: Rule, rule: Rule, rules: Sequence[Rule]) -> bool:
         return False  # allows add up: what one covers another may cover again, for less
     if wide.verdict is VerdictKind.APPROVE and rule.verdict is VerdictKind.DENY:
         return False
+    if rule.computed and not rule.allows and not wide.computed:
+        return False  # it may match what the other does not guess at
     if not _speaks_of_all(wide, rule):
         return False
     if wide.verdict is rule.verdict and _speaks_of_all(rule, wide):

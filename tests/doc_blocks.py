@@ -7,6 +7,7 @@ A block begins with a language and then words that tell the tests what to do wit
     toml [policy]     part of a configuration, or of a policy file
     yaml              a pipeline: its scripts are run
     text, ini, sql    for reading (or for `file=`)
+    text output       what the commands before it print; `…` stands for what differs (tests/test_policy_docs.py)
 
 In      the text of a page
 Out     Block

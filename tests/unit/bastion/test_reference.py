@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bastion.config import load
-from bastion.reference import reference_files
+from bastion.reference import policies_page, reference_files
 from tests.unit.bastion.config_fixture import write_config
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -17,7 +17,14 @@ def test_generated_file_is_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text("utf-8") == reference_files(PAGE)[name], "run scripts/docs"
 
 
+def test_classes_on_the_page_of_policies_are_up_to_date() -> None:
+    page = (DOCS / "policies.md").read_text("utf-8")
+    assert page == policies_page(page), "run scripts/docs"
+
+
 def test_page_without_its_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"docs/policies\.md lacks a marker, expected <!--"):
+        policies_page("# Policies\n")
     with pytest.raises(ValueError, match=r"docs/configuration\.md lacks a marker, expected <!--"):
         reference_files("# Configuration\n")
 

@@ -91,6 +91,10 @@ def test_rule_that_changes_nothing_beside_a_wider_one_is_told(wide: str, narrow:
     [
         (rule("w", "deny", '{ program = ["rm", "mv"] }'), rule("n", "deny", '{ program = ["rm", "dd"] }')),
         (rule("w", "deny", RM, 'groups = ["ci"]'), rule("n", "deny", '{ program = "rm", args_any = "-r" }')),
+        (
+            rule("w", "deny", RM, more="computed = false"),
+            rule("n", "deny", '{ program = "rm", args_any = "x" }'),
+        ),
         (rule("w", "approve", RM), rule("n", "deny", '{ program = "rm", args_any = "-r" }')),
         (rule("w", "deny", RECURSIVE), rule("n", "deny", '{ program = "rm", args_any = "x" }')),
         (rule("w", "deny", NOT_ASKING), rule("n", "deny", '{ program = "rm", args_any = "x" }')),
