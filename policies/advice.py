@@ -18,7 +18,7 @@ from policies.problem import Problem, shown
 _SCRIPT_TAKERS = CLASSES["shells"] | CLASSES["interpreters"]
 _ANYTHING = frozenset({"glob:*", "glob:**"})
 _OF_COMMANDS = ("program", "argv", "args_any", "args_all", "args_none")
-_OF_THE_REST = ("reads", "writes", "contacts", "defines", "flags", "operation", "text")
+_OF_THE_REST = ("reads", "writes", "contacts", "defines", "flags", "operation", "text", "text_none")
 
 
 def warnings_about(rules: Sequence[Rule]) -> Iterator[Problem]:
@@ -134,6 +134,8 @@ def _includes(wide: Match, narrow: Match, *, denies: bool) -> bool:
     if not set(wide.args_all or ()) <= set(narrow.args_all or ()):
         return False
     if not set(wide.args_none or ()) <= set(narrow.args_none or ()):
+        return False
+    if not set(wide.text_none or ()) <= set(narrow.text_none or ()):
         return False
     lists = ("args_any", "reads", "writes", "contacts", "defines", "flags", "operation", "text")
     return all(

@@ -123,6 +123,7 @@ class Entry:
         }
         self.defines = _patterns(match.defines, NO_STOPS)
         self._text = _patterns(match.text, NO_STOPS)
+        self._text_none = _patterns(match.text_none, NO_STOPS)
         asked = (match.program, match.argv, match.args_any, match.args_all, match.args_none)
         self.of_commands = any(each is not None for each in asked)
         self.pins = self.line is not None and not self.line.more
@@ -161,6 +162,8 @@ class Entry:
             yield "defines"
         if self._text is not None and not self._text.has(facts.statement):
             yield "text"
+        if self._text_none is not None and self._text_none.has(facts.statement):
+            yield "text_none"
 
     def may_be(self, command: Command) -> bool:
         """Say whether the command is one that the entry speaks of, or may be one when it runs."""

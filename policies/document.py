@@ -200,11 +200,18 @@ class MatchTable(Table):
         description="The whole text of the statement, in rules that do not allow; for what the facts do not say.",
         examples=[["glob:**stratum+tcp**"]],
     )
+    text_none: OneOrMore | None = Field(
+        default=None,
+        description="The whole text of the statement is none of these, in rules that do not allow.",
+        examples=[['eval "$(ssh-agent -s)"']],
+    )
 
     @model_validator(mode="after")
     def _can_match(self) -> MatchTable:
         if not self.model_fields_set:
             raise ValueError('got an empty table, expected at least one key such as program = "rm"')
+        if self.model_fields_set == {"text_none"}:
+            raise ValueError('got text_none alone, expected a key beside it such as flags = "opaque"')
         if self.argv is not None:
             places = [at for at, words in enumerate(self.argv) if ELLIPSIS in words]
             if places and (places != [len(self.argv) - 1] or self.argv[-1] != [ELLIPSIS] or places == [0]):
@@ -236,6 +243,7 @@ class MatchTable(Table):
             flags=None if self.flags is None else frozenset(self.flags),
             operation=None if self.operation is None else frozenset(self.operation),
             text=_frozen(self.text),
+            text_none=_frozen(self.text_none),
         )
 
 
@@ -302,9 +310,9 @@ class RuleTable(Table):
                 'approvers is set where nobody is asked, expected it with verdict = "approve" only'
             )
         for at, entry in enumerate(self.match or ()):
-            if allows and entry.text is not None:
+            if allows and (key := next((key for key in ("text", "text_none") if getattr(entry, key)), "")):
                 raise ValueError(
-                    f"match[{at}].text is set in a rule that allows, expected the facts: text proves nothing"
+                    f"match[{at}].{key} is set in a rule that allows, expected the facts: text proves nothing"
                 )
             if not allows and (wrong := contradiction(entry.match(), denies=True)):
                 raise ValueError(f"match[{at}] can never match: {wrong}")

@@ -207,7 +207,18 @@ def _canonical_approvers(approvers: Approvers) -> dict[str, Any]:
 
 
 def _canonical_match(match: Match) -> dict[str, Any]:
-    lists = ("program", "args_any", "args_all", "args_none", "reads", "writes", "contacts", "defines", "text")
+    lists = (
+        "program",
+        "args_any",
+        "args_all",
+        "args_none",
+        "reads",
+        "writes",
+        "contacts",
+        "defines",
+        "text",
+        "text_none",
+    )
     canonical = _spoken(match, (*lists, "flags", "operation"))
     if match.argv is not None:
         canonical["argv"] = [*(sorted(set(word)) for word in match.argv), *(["..."] if match.more else [])]

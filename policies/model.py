@@ -101,6 +101,7 @@ class Match:
     flags: frozenset[Flag] | None = None
     operation: frozenset[Operation] | None = None
     text: tuple[str, ...] | None = None
+    text_none: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
