@@ -2,7 +2,7 @@
 
 In      a request whose access may begin; the gate of its session
 Out     Course: what to ask of the target, and what judges the input
-Errors  StatementDenied: the request is a statement, and denied
+Errors  StatementDenied, StatementHeld: the request is a statement, and denied, or waits for people
 Source  docs/policies.md, Where it applies
 
 | what is asked            | its input                                                       |
@@ -31,7 +31,7 @@ from bastion.inlet import Channel, Inlet
 from bastion.requests import Request
 from bastion.script import DataInlet, ScriptInlet
 from bastion.stdin_shell import shell_on_stdin
-from bastion.transfer import StreamCommand
+from bastion.transfer import Judge, ScpTap, SftpTap, StreamCommand, StreamTap, Tap
 from bastion.transfer.operation import stream_facts
 from policies.classes import CLASSES
 from policies.facts import Facts, Flag
@@ -49,6 +49,14 @@ class StatementDenied(Denied):
         self.ruling = ruling
 
 
+class StatementHeld(Exception):
+    """A request that is a statement waits for people; `ruling` has the verdict."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        super().__init__("held")
+        self.ruling = ruling
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """What is asked of the target; `ruling` is that on the request itself, if it is a statement."""
@@ -59,21 +67,26 @@ class Course:
     raw: bool = False
 
 
-async def lay_course(request: Request, channel: Channel) -> Course:
-    """Return the course of a request; raise StatementDenied."""
+async def lay_course(request: Request, channel: Channel, settled: Ruling | None = None) -> Course:
+    """Return the course of a request, with the ruling on it if people have settled it.
+
+    Raise StatementDenied, StatementHeld.
+    """
     gate, access = channel.gate, channel.access
     if access is Access.SFTP or (access is not Access.RAW and not gate.filters(access)):
         return Course(request=request)
     if request.pty is not None and (raw := await _raw(request, channel)):
         return raw
     if (stream := request.stream) is not None:
-        return Course(request=request, ruling=_allowed(_streamed(stream, request, channel), gate))
+        return Course(
+            request=request, ruling=_allowed(settled or _streamed(stream, request, channel), channel)
+        )
     if request.kind != "exec":
         if request.pty is None:
             return Course(request=request, inlet=ScriptInlet(channel))
         return Course(request=guarded(request, LOGIN_SHELL), inlet=GuardedShell(channel, request.pty.cols))
-    ruling = await gate.statement(request.data, access, shell=channel.shell)
-    _allowed(ruling, gate)
+    ruling = settled or await gate.statement(request.data, access, shell=channel.shell)
+    _allowed(ruling, channel)
     form = None if request.pty is None else guarded_form(ruling.facts)
     if form is None or request.pty is None:
         return Course(request=request, ruling=ruling, inlet=_inlet(request, ruling.facts, channel))
@@ -90,6 +103,15 @@ def _inlet(request: Request, facts: Facts, channel: Channel) -> Inlet | None:
     if any(_is_shell_of(facts, place) for place in range(len(facts.commands))):
         return DataInlet(channel, "a shell reads it, but not surely alone and from its beginning")
     return None
+
+
+def tap_of(request: Request, judge: Judge) -> Tap | None:
+    """Return what watches the files of a request, and has each operation judged."""
+    if (scp := request.scp) is not None:
+        return ScpTap(scp, judge)
+    if (stream := request.stream) is not None:
+        return StreamTap(stream)
+    return SftpTap(judge) if request.access is Access.SFTP else None
 
 
 def takes_statements(request: Request) -> bool:
@@ -145,7 +167,9 @@ def _streamed(stream: StreamCommand, request: Request, channel: Channel) -> Ruli
     return channel.gate.known(facts, channel.access, request.data)
 
 
-def _allowed(ruling: Ruling, gate: Gate) -> Ruling:
+def _allowed(ruling: Ruling, channel: Channel) -> Ruling:
+    if channel.waits(ruling):
+        raise StatementHeld(ruling)
     if not ruling.allowed:
-        raise StatementDenied(ruling, gate.session)
+        raise StatementDenied(ruling, channel.gate.session)
     return ruling

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bastion.errors import Refused
+from bastion.holds.hold import Hold, State
 from bastion.transfer import Judged, TapEvent
 from policies.engine import Policy
 from policies.facts import Facts, Flag, unparsed
@@ -28,6 +29,8 @@ from recorder.events import Kind
 
 log = logging.getLogger("bastion.gate")
 
+STATUS_DENIED = 126
+STATUS_EXPIRED = 124
 SECOND_OPINIONS = 4
 LONG_BYTES = 4096  # parsing more than this at once is not for the loop
 SHOWN_CHARS = 200
@@ -40,15 +43,29 @@ _pool = ThreadPoolExecutor(SECOND_OPINIONS, thread_name_prefix="second-opinion")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """A statement with its verdict; `source` is what the target would get."""
+    """A statement with its verdict; `source` is what the target would get. `hold` has ended, if people were asked."""
 
     source: bytes
     facts: Facts
     verdict: Verdict
+    hold: Hold | None = None
 
     @property
     def allowed(self) -> bool:
+        if self.hold is not None:
+            return self.hold.state is State.APPROVED
         return self.verdict.allowed
+
+    @property
+    def asks(self) -> bool:
+        """Say whether people are to be asked."""
+        return self.hold is None and self.verdict.held
+
+    @property
+    def status(self) -> int:
+        """Return the exit status of a channel that this ends."""
+        expired = self.hold is not None and self.hold.state is State.EXPIRED
+        return STATUS_EXPIRED if expired else STATUS_DENIED
 
     @property
     def switches(self) -> bool:
@@ -86,8 +103,12 @@ class Ruling:
     def line(self, session: str) -> str:
         """Return what the bot is told: that it is denied, or that it is warned."""
         verdict = self.verdict
+        if self.hold is not None:
+            return f"{self.hold.id} {_told(self.hold.outcome)} (session {session})"
         by = f" by {', '.join(verdict.rules)}" if verdict.rules else ""
-        return f"{'warned' if verdict.allowed else 'denied'}{by}: {_told(verdict.reason)} (session {session})"
+        cannot = " (what is asked this way cannot wait for an approval)" if self.asks else ""
+        told = "warned" if verdict.allowed else "denied"
+        return f"{told}{by}: {_told(verdict.reason)}{cannot} (session {session})"
 
 
 class Gate:
@@ -132,13 +153,17 @@ class Gate:
         event = TapEvent(kind=Kind.STATEMENT, data=ruling.source, detail=ruling.detail())
         return Judged(event=event, denied="" if ruling.allowed else ruling.line(self.session))
 
-    def known(self, facts: Facts, access: Access, source: bytes = b"", *, hidden: bool = False) -> Ruling:
-        """Judge what is known already."""
+    def verdict(self, facts: Facts, access: Access) -> Verdict:
+        """Return the verdict of the policy in force."""
         try:
             policy, request = self._asked(access)
-            verdict = policy.judge(request, facts)
+            return policy.judge(request, facts)
         except Refused as error:
-            verdict = Verdict(kind=VerdictKind.DENY, rules=(), reason=error.public)
+            return Verdict(kind=VerdictKind.DENY, rules=(), reason=error.public)
+
+    def known(self, facts: Facts, access: Access, source: bytes = b"", *, hidden: bool = False) -> Ruling:
+        """Judge what is known already."""
+        verdict = self.verdict(facts, access)
         ruling = Ruling(source=source, facts=facts, verdict=verdict)
         if verdict.notify:
             shown = (HIDDEN if hidden else facts.statement[:SHOWN_CHARS]).encode("utf-8", "surrogateescape")

@@ -224,11 +224,14 @@ class GuardedShell:
         if not piece.whole:
             ruling = ruling.refused(piece.why)
             self._assembler = ShellAssembler()
+        unseen = hidden and _LONE_WORD.fullmatch(piece.source.strip()) is not None
+        if self._channel.waits(ruling) and not unseen:  # what may be a password is shown to nobody
+            ruling = await self._channel.settled(ruling)
         if not ruling.allowed:
             self._refuse(ruling, hidden)
             return
-        unseen = hidden and _LONE_WORD.fullmatch(piece.source.strip()) is not None
-        self._events.append(self._channel.statement(ruling, hidden=unseen))
+        if ruling.hold is None:  # else it is on record since it began to wait
+            self._events.append(self._channel.statement(ruling, hidden=unseen))
         if ruling.verdict.warn:
             self._tell(ruling)
         self._send(piece.source, HIDDEN + b"\n" if unseen else None)
@@ -246,7 +249,8 @@ class GuardedShell:
 
     def _refuse(self, ruling: Ruling, hidden: bool) -> None:
         unseen = hidden and _LONE_WORD.fullmatch(ruling.source.strip()) is not None
-        self._events.append(self._channel.statement(ruling, hidden=unseen))
+        if ruling.hold is None:
+            self._events.append(self._channel.statement(ruling, hidden=unseen))
         self._tell(ruling.unseen() if unseen else ruling)
         self._prompt_again()
 

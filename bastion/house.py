@@ -177,6 +177,7 @@ class House:
             recording=recording,
             way=self._ways(found, name, key_id=f"{principal.name}/{run}/{recording.id}"),
             config=self.config,
+            waiting=self._waiting,
             ended=self._session_ended,
         )
         try:

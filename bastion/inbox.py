@@ -8,7 +8,7 @@ Holds   INBOX_BYTES before the sender is paused, plus one window of the channel;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 INBOX_BYTES = 512 * 1024
@@ -79,6 +79,7 @@ class Inbox:
         self._paused = False
         self._arrived = asyncio.Event()
         self.closed = asyncio.Event()
+        self.noticed: Callable[[Item], None] | None = None  # hears of items while nobody takes them
         self.pause: Callable[[], None] = lambda: None
         self.resume: Callable[[], None] = lambda: None
 
@@ -99,6 +100,8 @@ class Inbox:
             self.pause()
         if isinstance(item, Closed):
             self.closed.set()
+        if self.noticed is not None:
+            self.noticed(item)
         self._arrived.set()
 
     async def take(self) -> list[Item]:
@@ -114,3 +117,16 @@ class Inbox:
             if self._paused:
                 self.pause()
         return items
+
+
+async def all_closed(inboxes: Iterable[Inbox], patience_s: float) -> None:
+    """Wait a little until each has closed in turn: OpenSSH does so once it has shown what came on its channel.
+
+    A disconnect that reaches it before that makes it exit at once, and what it was told is never seen.
+    """
+    try:
+        async with asyncio.timeout(patience_s):
+            for inbox in inboxes:
+                await inbox.closed.wait()
+    except TimeoutError:
+        pass

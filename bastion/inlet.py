@@ -6,21 +6,23 @@ Out     Admitted, in order: what to record first, then what goes to the target a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bastion.gate import Gate, Ruling
+from bastion.gate import STATUS_DENIED, Gate, Ruling
 from policies.model import Access
 from recorder.events import Event, Kind
 from recorder.recording import Recording
+
+Settle = Callable[[Ruling, Event], Awaitable[Ruling]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     """Record `events`; then tell the bot `told` on stderr, show it `shown`, and send `forward` to the target.
 
-    `shut` says that nothing more of the bot's input is taken.
+    `shut` says that nothing more of the bot's input is taken; the channel will end with `status`.
     """
 
     events: tuple[Event, ...] = ()
@@ -28,6 +30,7 @@ class Admitted:
     shown: bytes = b""
     told: bytes = b""
     shut: bool = False
+    status: int = STATUS_DENIED
 
 
 class Inlet(Protocol):
@@ -55,6 +58,7 @@ class Channel:
     number: int
     access: Access
     shell: str
+    settle: Settle | None = None  # where a statement can wait for people
 
     def statement(self, ruling: Ruling, *, request: bool = False, hidden: bool = False) -> Event:
         """Return the event that a statement was judged.
@@ -64,6 +68,15 @@ class Channel:
         told = ruling.unseen() if hidden else ruling
         detail = {"request": True, **told.detail()} if request else told.detail()
         return self.recording.event(Kind.STATEMENT, self.number, told.source, **detail)
+
+    def waits(self, ruling: Ruling) -> bool:
+        """Say whether a statement is to wait for people now."""
+        return ruling.asks and self.settle is not None
+
+    async def settled(self, ruling: Ruling, *, request: bool = False) -> Ruling:
+        """Have people settle a ruling that waits; it is on record if it has a hold then."""
+        assert self.settle is not None  # noqa: S101 - `waits` said so
+        return await self.settle(ruling, self.statement(ruling, request=request))
 
     def input(self, data: bytes) -> Event:
         """Return the event of bytes that go to the target."""

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from bastion.errors import BastionError
+from bastion.gate import STATUS_DENIED
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Resize, Signal
 from bastion.inlet import Admitted, Inlet
 from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError
@@ -26,7 +27,6 @@ from recorder.errors import RecorderError
 from recorder.events import Event, Kind, weight
 from recorder.recording import Recording
 
-STATUS_DENIED = 126
 IN_FLIGHT = 2  # batches of one direction that are with the recorder at once
 
 
@@ -113,8 +113,9 @@ class Quota:
 class Relay:
     """One channel between a bot and a target.
 
-    An `inlet` judges the bot's input. Once it has shut, the target gets the end of input, and the channel ends with 126
-    when what was allowed before has come to its own end. Input without an inlet goes on as long as `free` says so.
+    An `inlet` judges the bot's input. Once it has shut, the target gets the end of input, and the channel ends with the
+    status that the inlet named when what was allowed before has come to its own end. Input without an inlet goes on as
+    long as `free` says so.
     """
 
     bot: BotEnd
@@ -126,6 +127,7 @@ class Relay:
     inlet: Inlet | None = None
     free: Callable[[], bool] = lambda: True
     _shut: bool = False
+    _status: int = STATUS_DENIED
     _spoke: asyncio.Event = field(default_factory=asyncio.Event)
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
     _flying: dict[Side, deque[asyncio.Future[None]]] = field(
@@ -155,7 +157,7 @@ class Relay:
             raise self._failure
         exited = None if outward.cancelled() else outward.result()
         if self._shut and not outward.cancelled():
-            exited = Exited(status=STATUS_DENIED)
+            exited = Exited(status=self._status)
         if exited is not None:
             await self._append([self._exit_event(exited)])
             self.bot.exit(exited)
@@ -245,7 +247,7 @@ class Relay:
             if admitted.forward:
                 await self.target.write(admitted.forward)
             if admitted.shut:
-                self._shut = True
+                self._shut, self._status = True, admitted.status
                 await self._append([self._event(Kind.EOF, side="client", of="denied")])
                 self.target.write_eof()
 

@@ -41,7 +41,8 @@ def check_login(config: Config, principal: Principal, target: Target, login: str
 
 def may_open(config: Config, principal: Principal, target: Target, login: str) -> bool:
     """Say whether some rule lets the principal open a session there, whatever it then asks."""
-    return config.policy.may_open(access_request(principal, target, login)).allowed
+    verdict = config.policy.may_open(access_request(principal, target, login))
+    return verdict.allowed or verdict.held
 
 
 def access_request(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from bastion.gate import Ruling, data_facts
+from bastion.gate import STATUS_DENIED, Ruling, data_facts
 from bastion.inlet import Admitted, Channel
 from bastion.stdin_shell import shell_on_stdin
 from policies.shell.assembler import Piece, ShellAssembler
@@ -39,7 +39,8 @@ class _Batch:
         """Add a ruling, and what goes on by it."""
         if not ruling.allowed:
             self._record()
-        self._events.append(self._channel.statement(ruling))
+        if ruling.hold is None:  # else it is on record since it began to wait
+            self._events.append(self._channel.statement(ruling))
         self.judged += 1
         if ruling.verdict.warn or not ruling.allowed:
             notice = self._channel.notice(ruling)
@@ -52,11 +53,15 @@ class _Batch:
         """Add bytes that need no ruling."""
         self._forward += data
 
-    def admitted(self, *, shut: bool = False) -> Admitted:
+    def admitted(self, *, shut: bool = False, status: int = STATUS_DENIED) -> Admitted:
         """Return all that was added."""
         self._record()
         return Admitted(
-            events=tuple(self._events), forward=bytes(self._forward), told=bytes(self._told), shut=shut
+            events=tuple(self._events),
+            forward=bytes(self._forward),
+            told=bytes(self._told),
+            shut=shut,
+            status=status,
         )
 
     def _record(self) -> None:
@@ -108,6 +113,7 @@ class ScriptInlet:
         self._shell = channel.shell
         self._assembler = ShellAssembler()
         self._data: DataInlet | None = None
+        self._status = STATUS_DENIED
 
     async def take(self, data: bytes) -> AsyncIterator[Admitted]:
         """Take bytes; see Inlet."""
@@ -119,8 +125,13 @@ class ScriptInlet:
             pieces = self._assembler.feed(data[at:end])
             at = end
             for piece in pieces:
-                if not await self._judge(piece, batch):
-                    yield batch.admitted(shut=True)
+                ruling = await self._judge(piece)
+                if ruling is not None and self._channel.waits(ruling):
+                    yield batch.admitted()  # what comes before it does not wait
+                    batch = _Batch(self._channel)
+                    ruling = await self._channel.settled(ruling)
+                if not self._add(piece, ruling, batch):
+                    yield batch.admitted(shut=True, status=self._status)
                     return
                 if batch.judged >= AT_ONCE:
                     yield batch.admitted()
@@ -136,8 +147,13 @@ class ScriptInlet:
         """End the input: a last line without its newline is a statement too; see Inlet."""
         batch = _Batch(self._channel)
         for piece in self._assembler.finish():
-            if not await self._judge(piece, batch):
-                yield batch.admitted(shut=True)
+            ruling = await self._judge(piece)
+            if ruling is not None and self._channel.waits(ruling):
+                yield batch.admitted()
+                batch = _Batch(self._channel)
+                ruling = await self._channel.settled(ruling)
+            if not self._add(piece, ruling, batch):
+                yield batch.admitted(shut=True, status=self._status)
                 return
         yield batch.admitted()
 
@@ -147,16 +163,21 @@ class ScriptInlet:
     def resize(self, cols: int) -> None:
         """Size changes nothing; see Inlet."""
 
-    async def _judge(self, piece: Piece, batch: _Batch) -> bool:
-        """Judge one statement; say whether the script goes on."""
+    async def _judge(self, piece: Piece) -> Ruling | None:
+        """Judge one statement, if it is one."""
         if piece.blank:
-            batch.pass_on(piece.source)
-            return True
+            return None
         channel = self._channel
         ruling = await channel.gate.statement(piece.source, channel.access, shell=self._shell, why=piece.why)
-        if not piece.whole:
-            ruling = ruling.refused(piece.why)
+        return ruling if piece.whole else ruling.refused(piece.why)
+
+    def _add(self, piece: Piece, ruling: Ruling | None, batch: _Batch) -> bool:
+        """Add what was judged to the batch; say whether the script goes on."""
+        if ruling is None:
+            batch.pass_on(piece.source)
+            return True
         batch.add(ruling, piece.source)
+        self._status = ruling.status
         if ruling.allowed and ruling.switches:
             self._switch(ruling)
         return ruling.allowed

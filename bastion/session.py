@@ -12,32 +12,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
-from bastion.course import Course, StatementDenied, lay_course, still_free
-from bastion.errors import Denied, Refused, TargetError
-from bastion.gate import Gate
-from bastion.inbox import Exited
+from bastion.course import Course, StatementDenied, StatementHeld, lay_course, still_free, tap_of
+from bastion.errors import BastionError, Denied, TargetError
+from bastion.gate import STATUS_DENIED, Gate, Ruling
+from bastion.holding import REASON, Holding
+from bastion.holds.waiting import Waiting
+from bastion.idleness import idle_too_long
+from bastion.inbox import Exited, all_closed
 from bastion.inlet import Channel
-from bastion.principal import Principal, principal_of
-from bastion.relay import STATUS_DENIED, BotEnd, PolicyChanged, Quota, QuotaExceeded, Relay, TargetEnd
+from bastion.principal import Principal
+from bastion.question import Question
+from bastion.relay import BotEnd, PolicyChanged, Quota, QuotaExceeded, Relay, TargetEnd
 from bastion.requests import Request
-from bastion.resolve import access_request, find_target
+from bastion.resolve import find_target
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
-from bastion.transfer import OperationDenied, ScpTap, SftpTap, StreamTap, Tap, TransferError
-from policies.engine import Policy
-from policies.model import Access, Verdict, VerdictKind
-from policies.model import Request as Question
+from bastion.transfer import OperationDenied, TransferError
+from policies.model import Access, Verdict
 from recorder.errors import RecorderError
-from recorder.events import Kind
+from recorder.events import Event, Kind
 from recorder.recording import Recording
 
 log = logging.getLogger("bastion.session")
 
 STATUS_SSH = 255
-IDLE_LOOKS = 20  # in the time that a session may be idle
 TELL_S = 0.3  # how long the end of a session may wait for a bot to take the reason
 
 
@@ -63,6 +65,7 @@ class Session:
         recording: Recording,
         way: Way,
         config: Callable[[], Config],
+        waiting: Waiting,
         ended: Callable[[Session, BaseException | None], None],
     ) -> None:
         """Take what the session needs; `config` gives the configuration in force at each request."""
@@ -75,10 +78,19 @@ class Session:
         self._way = way
         self._config = config
         self._ended = ended
+        self._question = Question(principal, target, login, config)
         self._gate = Gate(
-            self._asked,
+            self._question.asked,
             session=self.id,
             about=f"identity={principal.name} target={target.name} login={login}",
+        )
+        self._holding = Holding(
+            waiting,
+            gate=self._gate,
+            recording=recording,
+            principal=principal,
+            target=target.name,
+            login=login,
         )
         self._tasks = Tasks()
         self._channels = 0
@@ -105,39 +117,82 @@ class Session:
         self._bots[channel] = bot
         try:
             verdict, access = await self._decide(channel, request)
-            course = await self._lay(channel, request, access)
-            target = await self._way.open(course.request)
-        except QuotaExceeded as error:
-            self.end(f"session ended: {error.public}")
-        except Denied as error:
-            self._tasks.start(self._refuse(bot, channel, error.public, STATUS_DENIED, on_close), "refuse")
-        except TargetError as error:
-            log.warning("session=%s target=%s %s", self.id, self.target.name, error)
-            self._tasks.start(self._refuse(bot, channel, error.public, STATUS_SSH, on_close), "refuse")
-        except RecorderError as error:
-            self._fail(error)
-            return False
+            relay = await self._begin(bot, channel, request, verdict, access)
+        except StatementHeld as held:
+            wait = self._when_settled(bot, channel, request, verdict, access, held.ruling, on_close)
+            self._tasks.start(wait, f"hold {self.id}#{channel}")
+        except (BastionError, RecorderError) as error:
+            return self._not_begun(bot, channel, error, on_close)
         else:
-            relay = self._relay(bot, target, channel, course, verdict)
             self._tasks.start(self._serve(relay, channel, on_close), f"relay {self.id}#{channel}")
         return True
 
+    async def _begin(
+        self,
+        bot: BotEnd,
+        channel: int,
+        request: Request,
+        verdict: Verdict,
+        access: Access,
+        settled: Ruling | None = None,
+    ) -> Relay:
+        """Lay the course of a request and open the way; raise StatementHeld, BastionError, RecorderError."""
+        course = await self._lay(channel, request, access, settled)
+        target = await self._way.open(course.request)
+        return self._relay(bot, target, channel, course, verdict)
+
+    def _not_begun(
+        self, bot: BotEnd, channel: int, error: BastionError | RecorderError, on_close: Callable[[], None]
+    ) -> bool:
+        """Say why a request is not served; return whether the channel was taken over."""
+        match error:
+            case RecorderError():
+                self._fail(error)
+                return False
+            case QuotaExceeded():
+                self.end(f"session ended: {error.public}")
+            case TargetError():
+                log.warning("session=%s target=%s %s", self.id, self.target.name, error)
+                self._tasks.start(self._refuse(bot, channel, error.public, STATUS_SSH, on_close), "refuse")
+            case Denied():
+                status = error.ruling.status if isinstance(error, StatementDenied) else STATUS_DENIED
+                self._tasks.start(self._refuse(bot, channel, error.public, status, on_close), "refuse")
+            case _:
+                raise error
+        return True
+
+    async def _when_settled(
+        self,
+        bot: BotEnd,
+        channel: int,
+        request: Request,
+        verdict: Verdict,
+        access: Access,
+        ruling: Ruling,
+        on_close: Callable[[], None],
+    ) -> None:
+        """Serve a request that is a statement once people have approved it."""
+        judged = self._channel(channel, request, access)
+        try:
+            settled = await judged.settled(ruling, request=True)
+            relay = await self._begin(bot, channel, request, verdict, access, settled)
+        except (BastionError, RecorderError) as error:
+            self._not_begun(bot, channel, error, on_close)
+        else:
+            await self._serve(relay, channel, on_close)
+
     def watch_idle(self) -> None:
         """End the session once no byte has passed for too long, from now on."""
-        self._tasks.start(self._end_when_idle(), f"idle {self.id}")
+        idle = idle_too_long(
+            lambda: self._config().limits.idle_session_s,
+            passed_bytes=lambda: self.recording.passed_bytes,
+            waits=lambda: self._holding.held > 0,
+        )
+        self._tasks.start(self._end_after(idle), f"idle {self.id}")
 
-    async def _end_when_idle(self) -> None:
-        passed_bytes, still_s = -1, 0.0
-        while True:
-            limit_s = self._config().limits.idle_session_s
-            step_s = limit_s / IDLE_LOOKS
-            await asyncio.sleep(step_s)
-            still_s += step_s
-            if self.recording.passed_bytes != passed_bytes:
-                passed_bytes, still_s = self.recording.passed_bytes, 0.0
-            if still_s >= limit_s:
-                self.end(f"session ended: no byte passed either way for {limit_s} s (limit idle_session)")
-                return
+    async def _end_after(self, idle: Awaitable[int]) -> None:
+        limit_s = await idle
+        self.end(f"session ended: no byte passed either way for {limit_s} s (limit idle_session)")
 
     async def refused(self, what: str, reason: str) -> None:
         """Record that something was asked for on the side, and refused."""
@@ -172,7 +227,7 @@ class Session:
             await self.recording.close(reason)
         except RecorderError as error:
             failure = failure or error
-        await _closed(told)
+        await all_closed([bot.inbox for bot in told], TELL_S)
         self._ended(self, failure)
         self.on_end()
 
@@ -182,10 +237,10 @@ class Session:
         A terminal may also begin as `raw`: recorded and not filtered.
         """
         access = request.access
-        verdict = self._begins(access)
+        verdict = self._question.begins(access)
         terminal = request.pty is not None and access in (Access.EXEC, Access.SHELL)
         if terminal and not verdict.allowed and not verdict.rules and self._gate.raw_rules():
-            access, verdict = Access.RAW, self._begins(Access.RAW)
+            access, verdict = Access.RAW, self._question.begins(Access.RAW)
         config = self._config()
         quota_bytes = config.recorder.quota_bytes
         if self.recording.content_bytes >= quota_bytes and verdict.record != "digest-only":
@@ -205,66 +260,63 @@ class Session:
                 ),
             ]
         )
-        if access is None or not verdict.allowed:
-            raise Denied(self._denial(access, verdict))
+        waits = verdict.held and access in (Access.EXEC, Access.SHELL)  # each statement will, by itself
+        if access is None or not (verdict.allowed or waits):
+            raise Denied(self._question.denial(access, verdict, self.id))
         return verdict, access
 
-    def _begins(self, access: Access | None) -> Verdict:
-        """Return whether an access may begin."""
-        if access is None:
-            return _denied("this subsystem is not served here")
-        try:
-            policy, question = self._asked(access)
-            return policy.decide(question)
-        except Refused as error:
-            return _denied(error.public)
+    async def _lay(
+        self, channel: int, request: Request, access: Access, settled: Ruling | None = None
+    ) -> Course:
+        """Lay the course of the request, and record the verdict on it if it is a statement.
 
-    async def _lay(self, channel: int, request: Request, access: Access) -> Course:
-        """Lay the course of the request, and record the verdict on it if it is a statement; raise Denied."""
-        target = find_target(self._config(), self.target.name) or self.target
-        judged = Channel(
-            gate=self._gate, recording=self.recording, number=channel, access=access, shell=target.shell
-        )
+        One that people have settled is on record. Raise Denied, StatementHeld.
+        """
+        judged = self._channel(channel, request, access)
         try:
-            course = await lay_course(request, judged)
+            course = await lay_course(request, judged, settled)
         except StatementDenied as denied:
-            await self.recording.append([judged.statement(denied.ruling, request=True)])
+            if denied.ruling.hold is None:
+                await self.recording.append([judged.statement(denied.ruling, request=True)])
             raise
-        events = [judged.statement(course.ruling, request=True)] if course.ruling is not None else []
+        events = (
+            [judged.statement(course.ruling, request=True)]
+            if course.ruling and not course.ruling.hold
+            else []
+        )
         if course.raw:
             events.append(self.recording.event(Kind.MARKER, channel, label="raw terminal: not filtered"))
         if events:
             await self.recording.append(events)
         return course
 
-    def _asked(self, access: Access) -> tuple[Policy, Question]:
-        """Return the policy in force and what it is asked; raise Refused."""
-        config = self._config()
-        return config.policy, self._question(config, access)
+    def _channel(self, channel: int, request: Request, access: Access) -> Channel:
+        """Return what judges the statements of a channel."""
+        bot = self._bots[channel]
 
-    def _question(self, config: Config, access: Access) -> Question:
-        """Return what the policy is asked, by what the configuration says now; raise Refused."""
-        principal = principal_of(self.principal.login, config, self.principal.peer)
-        target = find_target(config, self.target.name)
-        if target is None or self.login not in target.logins:
-            raise Refused(f"{self.login}@{self.target.name} is no longer open")
-        return access_request(principal, target, self.login, access)
+        async def settle(ruling: Ruling, statement: Event) -> Ruling:
+            return await self._holding.settle(
+                ruling,
+                access,
+                channel=channel,
+                inbox=bot.inbox,
+                say=partial(bot.write, error=True),
+                statement=statement,
+                stated=request.environment.get(REASON, ""),
+                terminal=request.pty is not None,
+            )
 
-    def _denial(self, access: Access | None, verdict: Verdict) -> str:
-        what = access.value if access is not None else "this subsystem"
-        by = f" by rule {', '.join(verdict.rules)}" if verdict.rules else ""
-        return f"{what} denied on {self.target.name}{by}: {verdict.reason} (session {self.id})"
+        return Channel(
+            gate=self._gate,
+            recording=self.recording,
+            number=channel,
+            access=access,
+            shell=(find_target(self._config(), self.target.name) or self.target).shell,
+            settle=settle,
+        )
 
     def _relay(self, bot: BotEnd, target: TargetEnd, channel: int, course: Course, verdict: Verdict) -> Relay:
         request = course.request
-        tap: Tap | None = None
-        scp, stream = request.scp, request.stream
-        if scp is not None:
-            tap = ScpTap(scp, self._gate.operation)
-        elif stream is not None:
-            tap = StreamTap(stream)
-        elif request.access is Access.SFTP:
-            tap = SftpTap(self._gate.operation)
         quota = Quota(
             limit_bytes=self._config().recorder.quota_bytes, digest_only=verdict.record == "digest-only"
         )
@@ -274,7 +326,7 @@ class Session:
             recording=self.recording,
             channel=channel,
             quota=quota,
-            tap=tap,
+            tap=tap_of(request, self._gate.operation),
             inlet=course.inlet,
             free=still_free(request, self._gate, lambda: self._config().policy)
             if not course.raw
@@ -331,20 +383,3 @@ class Session:
             log.error("session=%s recorder failed: %s", self.id, error)
             reason = f"session ended: {error.public}"
             self._tasks.start(self.finish(reason, tell=True, failure=error), f"fail {self.id}")
-
-
-def _denied(reason: str) -> Verdict:
-    return Verdict(kind=VerdictKind.DENY, rules=(), reason=reason)
-
-
-async def _closed(bots: list[BotEnd]) -> None:
-    """Wait a little until each bot has closed its channel in turn: OpenSSH does so once it has shown what came on it.
-
-    A disconnect that reaches it before that makes it exit at once, and what it was told is never seen.
-    """
-    try:
-        async with asyncio.timeout(TELL_S):
-            for bot in bots:
-                await bot.inbox.closed.wait()
-    except TimeoutError:
-        pass

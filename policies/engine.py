@@ -82,7 +82,10 @@ class Policy:
         """Say whether statements of an access may fare differently: no rule without `match` allows all alike."""
         rules = self.scope(request).rules
         told = any(rule.warn or rule.notify for rule in rules)
-        picks = any(rule.match is not None and not rule.allows for rule in rules)
+        picks = any(
+            rule.verdict is VerdictKind.APPROVE or (rule.match is not None and not rule.allows)
+            for rule in rules
+        )
         return told or picks or not any(rule.match is None and rule.allows for rule in rules)
 
     def judge(self, request: Request, facts: Facts) -> Verdict:

@@ -214,7 +214,7 @@ class Desk:
         if hold.state is State.WAITING:
             await screen.write(f"{hold.id} has your approval and waits for that of others\n")
         else:
-            await screen.write(f"{hold.id} {hold.state.value}: {plain(hold.why)}\n")
+            await screen.write(f"{hold.id} {plain(hold.outcome)}\n")
         return 0
 
 

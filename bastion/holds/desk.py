@@ -30,7 +30,7 @@ MAX_OF_IDENTITY = 300
 MAX_OF_SESSION = 64
 MAX_ENDED = 1000
 MAX_GRANTS = 64
-MAX_REASON_CHARS = 500
+MAX_REASON_CHARS = 200
 
 Step = Literal["asked", "answered", "ended"]
 
@@ -41,6 +41,12 @@ class Event:
 
     step: Step
     hold: Hold
+
+
+def full_id(name: str) -> str:
+    """Return an id as it is written, from what a person has typed."""
+    wanted = name.upper()
+    return wanted if wanted.startswith("H-") else f"H-{wanted}"
 
 
 class Desk:
@@ -66,8 +72,7 @@ class Desk:
 
     def find(self, name: str) -> Hold | None:
         """Return a hold by its id, in any case and with or without its H-, also one that has ended lately."""
-        wanted = name.upper()
-        wanted = wanted if wanted.startswith("H-") else f"H-{wanted}"
+        wanted = full_id(name)
         return self._waiting.get(wanted) or self._ended.get(wanted)
 
     def next_expiry(self) -> float | None:
@@ -85,7 +90,7 @@ class Desk:
         self._events.append(Event(step="asked", hold=hold))
         granted = self._grants.get(ask.session, {}).get(ask.binding)
         if granted is not None:
-            return self._end(hold, State.APPROVED, f"approved for the rest of this session by {granted}")
+            return self._end(hold, State.APPROVED, f"by {granted}, for the rest of this session")
         return hold
 
     def withdraw(self, name: str, why: str) -> Hold | None:
@@ -134,14 +139,14 @@ class Desk:
         if hold is None or not may_see(hold.ask, voter.groups):
             raise AnswerRefused(f"there is no hold {name[:32]} that {voter.person} may see")
         if not hold.waits:
-            raise AnswerRefused(f"{hold.id} waits no more: {hold.state.value}, {hold.why}")
+            raise AnswerRefused(f"{hold.id} waits no more: {hold.outcome}")
         if len(reason) > MAX_REASON_CHARS:
             raise AnswerRefused(f"the reason is longer than {MAX_REASON_CHARS} characters")
         if approve:
             self._check_approval(hold, voter, circle, for_session)
         answer = Answer(
             person=voter.person,
-            groups=tuple(sorted(voter.groups)),
+            groups=tuple(sorted(voter.groups & hold.ask.groups)),
             how=voter.how,
             approve=approve,
             reason=reason,
@@ -153,7 +158,7 @@ class Desk:
         self._events.append(Event(step="answered", hold=hold))
         if not approve:
             said = f": {reason}" if reason else ""
-            return self._end(hold, State.DENIED, f"denied by {voter.person}{said}")
+            return self._end(hold, State.DENIED, f"by {voter.person}{said}")
         if missing(hold, circle) > 0:
             return hold
         return self._approve(hold)
@@ -179,7 +184,7 @@ class Desk:
         if all(answer.for_session for answer in approvals) and len(grants) < MAX_GRANTS:
             grants[hold.ask.binding] = persons
         said = "; ".join(answer.reason for answer in approvals if answer.reason)
-        return self._end(hold, State.APPROVED, f"approved by {persons}" + (f": {said}" if said else ""))
+        return self._end(hold, State.APPROVED, f"by {persons}" + (f": {said}" if said else ""))
 
     def _end(self, hold: Hold, state: State, why: str) -> Hold:
         hold = replace(hold, state=state, why=why)

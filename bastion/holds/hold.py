@@ -63,6 +63,11 @@ class Ask:
         return tuple(one.rule for one in self.terms)
 
     @property
+    def groups(self) -> frozenset[str]:
+        """Return the groups that are asked, of all rules."""
+        return frozenset(group for terms in self.terms for group in terms.approvers.groups)
+
+    @property
     def for_session(self) -> bool:
         """Say whether every rule lets an approval hold for the rest of the session."""
         return all(one.approvers.for_session for one in self.terms)
@@ -70,7 +75,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one person said; `groups` are those they had then, `how` the door they came by."""
+    """What one person said; `groups` are those they had then of the ones asked, `how` the door they came by."""
 
     person: str
     groups: tuple[str, ...]
@@ -83,7 +88,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """An Ask on the desk; times are seconds since 1970. `why` says how it came to its end."""
+    """An Ask on the desk; times are seconds since 1970. `why` says how it came to its end, or by whom."""
 
     id: str
     ask: Ask
@@ -96,6 +101,11 @@ class Hold:
     @property
     def waits(self) -> bool:
         return self.state is State.WAITING
+
+    @property
+    def outcome(self) -> str:
+        """Return how it ended, in words."""
+        return f"{self.state.value}{' ' if self.why.startswith('by ') else ': '}{self.why}"
 
     def approvals(self) -> tuple[Answer, ...]:
         """Return the answers that approve."""

@@ -46,7 +46,7 @@ def hold_object(hold: Hold) -> dict[str, Any]:
         "rule": list(ask.rules),
         "reason": plain(ask.reason),
         "stated": plain(ask.stated),
-        "groups": sorted({group for terms in ask.terms for group in terms.approvers.groups}),
+        "groups": sorted(ask.groups),
         "count": max(terms.approvers.count for terms in ask.terms),
         "for_session": ask.for_session,
         "asked_at": _instant(hold.asked_at),
@@ -88,13 +88,13 @@ def event_text(event: Event) -> str:
         case "answered":
             what = _answer_text(hold.answers[-1])
         case _:
-            what = f"{hold.state.value}: {plain(hold.why)}"
+            what = plain(hold.outcome)
     return f"{hold.id}  {what}\n"
 
 
 def _times(hold: Hold, now: float) -> str:
     if not hold.waits:
-        return f"{hold.state.value}: {plain(hold.why)}"
+        return plain(hold.outcome)
     return f"has waited {_span(now - hold.asked_at)}, {_span(hold.expires_at - now)} left"
 
 

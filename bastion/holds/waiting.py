@@ -60,7 +60,7 @@ class Waiting:
             hold = await ended
         finally:
             self._places.pop(hold.id, None)
-            if not ended.done():
+            if not ended.done() or ended.cancelled():
                 self._approvals.drop(hold.id, State.WITHDRAWN, GONE)
         return self._good(ask, hold, objection)
 

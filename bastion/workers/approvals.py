@@ -8,13 +8,15 @@ Holds   a copy of each hold that waits, and of the last ENDED that do not
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from bastion.errors import Refused
 from bastion.holds.callers import Caller
-from bastion.holds.desk import Event
+from bastion.holds.desk import Event, full_id
 from bastion.holds.errors import AnswerRefused, CannotHold
 from bastion.holds.hold import Ask, Hold, State, ask_from_json, ask_to_json, hold_from_json, hold_to_json
 from bastion.holds.office import Listener, Office
@@ -23,6 +25,9 @@ from bastion.workers.questions import Questions
 from recorder.errors import RecorderError, StoreError
 
 ENDED = 1000
+ASK_BYTES = 96 * 1024  # of an Ask as JSON: with all answers it must fit into one message of the link
+NAME_CHARS = 64
+REASON_CHARS = 1000  # more than any that is taken
 OP = "hold"
 
 
@@ -50,16 +55,22 @@ class AskedApprovals(Questions):
             listener(event)
 
     async def put(self, ask: Ask) -> Hold:
-        return _hold(await self.ask("ask", ask_to_json(ask)), CannotHold)
+        told = ask_to_json(ask)
+        if len(json.dumps(told)) > ASK_BYTES:
+            raise CannotHold("what is known of it is too long")
+        return _hold(await self.ask("ask", told), CannotHold)
 
     async def answer(
         self, caller: Caller, name: str, *, approve: bool, reason: str, for_session: bool
     ) -> Hold:
-        words = (caller.to_json(), name, approve, reason, for_session)
+        known = self.find(name)
+        groups = known.ask.groups if known is not None else frozenset[str]()  # others mean nothing here
+        asks = replace(caller, groups=tuple(group for group in caller.groups if group in groups))
+        words = (asks.to_json(), name[:NAME_CHARS], approve, reason[:REASON_CHARS], for_session)
         return _hold(await self.ask("answer", *words), AnswerRefused)
 
     async def looked(self, caller: Caller, what: str) -> None:
-        _check(await self.ask("looked", caller.to_json(), what), AnswerRefused)
+        _check(await self.ask("looked", replace(caller, groups=()).to_json(), what), AnswerRefused)
 
     def drop(self, name: str, state: State, why: str) -> None:
         self._link.send({"op": OP, "question": 0, "what": "drop", "words": [name, state.value, why]})
@@ -71,7 +82,8 @@ class AskedApprovals(Questions):
         return list(self._waiting.values())
 
     def find(self, name: str) -> Hold | None:
-        return self._waiting.get(name) or self._ended.get(name)
+        wanted = full_id(name)
+        return self._waiting.get(wanted) or self._ended.get(wanted)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         self._listeners.append(listener)

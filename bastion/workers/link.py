@@ -25,7 +25,7 @@ from typing import Any
 Message = dict[str, Any]
 Heard = Callable[[Message, int | None], None]
 
-MESSAGE_BYTES = 64 * 1024
+MESSAGE_BYTES = 128 * 1024
 READ_AT_ONCE = 64
 FILE_BYTES = socket.CMSG_LEN(4)  # of one open file's number
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from bastion.errors import Unreachable
+from bastion.holds.waiting import Waiting
 from bastion.identity import Identity
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Resize
 from bastion.principal import Principal
@@ -142,6 +143,7 @@ class Scene:
             recording=Recording(store, header),
             way=self.road,
             config=lambda: cast(Config, self.config),
+            waiting=cast(Waiting, None),  # nothing is held here
             ended=lambda _session, _failure: self.ended.set(),
         )
 

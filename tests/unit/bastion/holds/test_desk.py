@@ -43,7 +43,7 @@ def test_a_hold_is_asked_answered_and_ended_in_that_order() -> None:
     hold = made.ask(ask(), 50.0)
     assert (hold.state, hold.asked_at, hold.expires_at) == (State.WAITING, 50.0, 650.0)
     ended = answer(made, hold.id, ALEX, reason="looked at it")
-    assert (ended.state, ended.why) == (State.APPROVED, f"approved by {ALEX}: looked at it")
+    assert (ended.state, ended.why) == (State.APPROVED, f"by {ALEX}: looked at it")
     assert made.waiting() == []
     assert [(event.step, event.hold.state.value) for event in made.take()] == [
         ("asked", "waiting"),
@@ -58,7 +58,7 @@ def test_one_person_denies_for_all() -> None:
     hold = made.ask(ask(terms(count=2)), 50.0)
     assert answer(made, hold.id, ALEX).waits
     ended = answer(made, hold.id, ALEX, approve=False, reason="not on a Friday")
-    assert (ended.state, ended.why) == (State.DENIED, f"denied by {ALEX}: not on a Friday")
+    assert (ended.state, ended.why) == (State.DENIED, f"by {ALEX}: not on a Friday")
 
 
 def test_who_owns_or_triggered_it_may_still_deny_it() -> None:
@@ -75,7 +75,7 @@ def test_t36_an_answer_cannot_be_replayed() -> None:
     made = desk()
     hold = made.ask(ask(), 50.0)
     answer(made, hold.id, ALEX)
-    assert refused(made, hold.id, KIM) == f"{hold.id} waits no more: approved, approved by {ALEX}"
+    assert refused(made, hold.id, KIM) == f"{hold.id} waits no more: approved by {ALEX}"
     again = made.ask(ask(), 60.0)
     assert again.waits
     assert again.id != hold.id
@@ -123,7 +123,7 @@ def test_t36_an_approval_for_the_session_is_for_no_other_session_nor_statement()
     hold = made.ask(asked, 50.0)
     answer(made, hold.id, ALEX, for_session=True)
     again = made.ask(asked, 60.0)
-    assert (again.state, again.why) == (State.APPROVED, f"approved for the rest of this session by {ALEX}")
+    assert (again.state, again.why) == (State.APPROVED, f"by {ALEX}, for the rest of this session")
     assert made.ask(replace(asked, session="01OTHER"), 60.0).waits
     assert made.ask(replace(asked, binding="c" * 64), 60.0).waits
     made.forget([asked.session], "the session is over")

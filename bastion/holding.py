@@ -1,0 +1,211 @@
+"""Hold statements of one session until people have answered, and say what came of each.
+
+In      a ruling that asks for approval; the bot's channel
+Out     the same ruling with the hold's end: allowed if people approved these very bytes, under a policy that still asks
+        for the same; on record before (law L1)
+Errors  RecorderError
+Source  docs/approvals.md; docs/security.md, law L3
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bastion.gate import Gate, Ruling
+from bastion.holds.errors import CannotHold
+from bastion.holds.hold import Ask, Hold, State, Terms
+from bastion.holds.shown import CLAIMS
+from bastion.holds.waiting import GONE, Waiting
+from bastion.inbox import Closed, Data, Inbox, Item, Signal
+from bastion.principal import Principal
+from bastion.tasks import Tasks
+from policies.facts import Facts, Word
+from policies.model import Access, VerdictKind
+from recorder.events import Event, Kind
+from recorder.recording import Recording
+from recorder.terminal import plain
+
+REASON = "BASTION_REASON"  # a variable by which a bot says why
+REASON_CHARS = 200
+FACT_LINES = 24
+FACT_CHARS = 160
+INTERRUPT = 3
+SIGNALS = ("INT", "TERM", "HUP")
+
+Say = Callable[[bytes], Awaitable[None]]
+
+
+class Holding:
+    """The held statements of one session."""
+
+    def __init__(
+        self,
+        waiting: Waiting,
+        *,
+        gate: Gate,
+        recording: Recording,
+        principal: Principal,
+        target: str,
+        login: str,
+    ) -> None:
+        self.held = 0
+        self._waiting = waiting
+        self._gate = gate
+        self._recording = recording
+        self._principal = principal
+        self._target = target
+        self._login = login
+
+    async def settle(
+        self,
+        ruling: Ruling,
+        access: Access,
+        *,
+        channel: int,
+        inbox: Inbox,
+        say: Say,
+        statement: Event,
+        stated: str = "",
+        terminal: bool = False,
+    ) -> Ruling:
+        """Wait for the answer to one statement; return its ruling as people have settled it.
+
+        `say` writes to the bot's stderr; `statement` is the event that it was judged, which is on record if the ruling
+        that is returned has a hold. With a `terminal`, Ctrl-C withdraws.
+        """
+        seen: list[Hold] = []
+
+        async def held(hold: Hold) -> None:
+            seen.append(hold)
+            line = f"bastion: {_told(hold)} (session {self._recording.id})\r\n".encode()
+            notice = self._recording.event(Kind.NOTICE, channel, line)
+            await self._recording.append([statement, self._event(hold, channel), notice])
+            await say(line)
+
+        ask = self._ask(ruling, stated)
+        waits = self._waiting.wait(ask, held=held, objection=lambda: self._objection(ruling, access))
+        self.held += 1
+        try:
+            hold = await _unless_left(waits, inbox, terminal=terminal)
+        except CannotHold as error:
+            return _denied(ruling, f"it cannot wait for an approval: {error.public}")
+        finally:
+            self.held -= 1
+        if hold is None:
+            if not seen:
+                return _denied(ruling, GONE)
+            hold = replace(seen[0], state=State.WITHDRAWN, why=GONE)
+        await self._recording.append([*([] if seen else [statement]), self._event(hold, channel)])
+        return replace(ruling, hold=hold)
+
+    def _ask(self, ruling: Ruling, stated: str) -> Ask:
+        principal, verdict = self._principal, ruling.verdict
+        facts = ruling.facts.as_json()
+        return Ask(
+            session=self._recording.id,
+            identity=principal.name,
+            owner=principal.owner,
+            claims={
+                name: principal.claims[name] for name in (*CLAIMS, "issuer_name") if name in principal.claims
+            },
+            target=self._target,
+            login=self._login,
+            statement=ruling.source.decode("utf-8", "surrogateescape"),
+            facts=facts_in_words(ruling.facts),
+            terms=tuple(
+                Terms(rule=rule, approvers=approvers)
+                for rule, approvers in zip(verdict.rules, verdict.approvers, strict=True)
+            ),
+            reason=verdict.reason,
+            stated=stated[:REASON_CHARS],
+            policy=verdict.policy,
+            binding=self._waiting.binder.bind(
+                session=self._recording.id,
+                target=self._target,
+                login=self._login,
+                policy=verdict.policy,
+                statement=ruling.source,
+                facts=facts,
+            ),
+            within_s=max(1.0, principal.identity.session_s - self._recording.at_us() / 1_000_000),
+        )
+
+    def _objection(self, ruling: Ruling, access: Access) -> str:
+        """Say why the policy in force would not let these people decide this any more."""
+        now = self._gate.verdict(ruling.facts, access)
+        if now.kind is VerdictKind.DENY:
+            by = f" by {', '.join(now.rules)}" if now.rules else ""
+            return f"the policy has changed and denies it{by}: {now.reason}"
+        asked = (now.rules, now.approvers) == (ruling.verdict.rules, ruling.verdict.approvers)
+        if now.kind is VerdictKind.APPROVE and not asked:
+            return "the policy has changed and asks for something else: try again"
+        return ""
+
+    def _event(self, hold: Hold, channel: int) -> Event:
+        detail: dict[str, Any] = {"hold": hold.id, "state": hold.state.value, "rules": list(hold.ask.rules)}
+        if hold.waits:
+            detail |= {"groups": sorted(hold.ask.groups), "expires_at": int(hold.expires_at)}
+            if hold.ask.stated:
+                detail["stated"] = plain(hold.ask.stated)
+        else:
+            detail["reason"] = plain(hold.outcome)
+        return self._recording.event(Kind.HOLD, channel, **detail)
+
+
+async def _unless_left(waits: Coroutine[Any, Any, Hold], inbox: Inbox, *, terminal: bool) -> Hold | None:
+    """Return what is waited for, None if the bot goes away before, or asks to."""
+    left, tasks = asyncio.Event(), Tasks()
+
+    def notice(item: Item) -> None:
+        keys = terminal and isinstance(item, Data) and INTERRUPT in item.data
+        if keys or isinstance(item, Closed) or (isinstance(item, Signal) and item.name in SIGNALS):
+            left.set()
+
+    inbox.noticed = notice
+    if inbox.closed.is_set():
+        left.set()
+    try:
+        answered = tasks.start(waits, "wait for an approval", awaited=True)
+        leaving = tasks.start(left.wait(), "notice that the bot leaves", awaited=True)
+        await asyncio.wait((answered, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        inbox.noticed = None
+        await tasks.cancel()
+    return None if answered.cancelled() else answered.result()
+
+
+def _denied(ruling: Ruling, why: str) -> Ruling:
+    reason = f"{ruling.verdict.reason} ({why})"
+    return replace(ruling, verdict=replace(ruling.verdict, kind=VerdictKind.DENY, reason=reason))
+
+
+def facts_in_words(facts: Facts) -> tuple[str, ...]:
+    """Return what is known of a statement, a line each; lines that are left out, or cut, are marked."""
+    lines = [f"{flag.value}: {facts.why.get(flag, 'yes')}" for flag in sorted(facts.flags)]
+    lines += [
+        f"{'runs' if one.parent is None else '  which runs'} {_words(one.words)}" for one in facts.commands
+    ]
+    for verb, touched in (("reads", facts.reads), ("writes", facts.writes), ("contacts", facts.contacts)):
+        lines += [f"{verb} {_words([one.value])}" for one in dict.fromkeys(touched)]
+    lines += [f"sets {name}" for name in facts.defines]
+    cut = [f"{line[:FACT_CHARS]}… (cut)" if len(line) > FACT_CHARS else line for line in map(plain, lines)]
+    if len(cut) > FACT_LINES:
+        cut[FACT_LINES - 1 :] = [f"… and {len(cut) - FACT_LINES + 1} more: read the statement itself"]
+    return tuple(cut)
+
+
+def _words(words: tuple[Word, ...] | list[Word]) -> str:
+    return " ".join(word.text if word.literal else f"<{word.text}: known when it runs>" for word in words)
+
+
+def _told(hold: Hold) -> str:
+    """Return what the bot is told of its statement: that it waits, for whom, and until when."""
+    count = max(terms.approvers.count for terms in hold.ask.terms)
+    persons = "one person" if count == 1 else f"{count} persons"
+    until = datetime.fromtimestamp(hold.expires_at, UTC).strftime("%H:%M:%SZ")
+    rules, groups = ", ".join(hold.ask.rules), ", ".join(sorted(hold.ask.groups))
+    return f"held {hold.id} by {rules}: waits until {until} for {persons} of {groups} to approve it"

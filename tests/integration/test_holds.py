@@ -1,0 +1,365 @@
+"""A risky statement waits inside its live session until somebody else has answered (T36, T37)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recorder.events import Kind
+from tests.integration.conftest import World
+from tests.integration.gate_world import adopt
+from tests.integration.hold_world import POLICY, ends, holding_world, holds, person, waiting
+from tests.integration.jump_evidence import Since
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with holding_world(tmp_path_factory.mktemp("holds")) as made:
+        yield made
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    """A file that is there if a held statement has run."""
+    return tmp_path / "mark"
+
+
+def bot(world: World, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+    return world.start("ssh", "-F", "ssh_config", *words, **options)
+
+
+def entries(world: World, hold: str) -> list[dict[str, Any]]:
+    return [entry for entry in world.audit() if entry["detail"].get("hold") == hold]
+
+
+def test_a_held_command_runs_once_approved_by_a_second_person_in_the_same_process(
+    world: World, mark: Path
+) -> None:
+    since = Since(world)
+    held = bot(world, "-o", "SetEnv=BASTION_REASON=hotfix-4211", "web-1", f"touch {mark}; echo done")
+    (seen,) = waiting(world)
+    assert not mark.exists()
+    assert held.poll() is None
+    assert seen["statement"] == f"touch {mark}; echo done"
+    assert (seen["identity"], seen["owner"], seen["target"]) == (
+        "orders-deployer",
+        "dana@acme.example",
+        "web-1",
+    )
+    assert (seen["rule"], seen["reason"], seen["stated"]) == (
+        ["touch-is-four-eyes"],
+        "somebody looks first",
+        "hotfix-4211",
+    )
+    assert seen["claims"]["actor"] == "sam"
+    assert f"runs touch {mark}" in seen["facts"]
+    done = person(world, "alex", "approve", seen["id"], "--reason", "'looked at it'")
+    assert (done.returncode, done.stdout.decode()) == (
+        0,
+        f"{seen['id']} approved by alex@acme.example: looked at it\n",
+    )
+    status, out, told = ends(held)
+    assert (status, out, mark.exists()) == (0, b"done\n", True)
+    assert told.startswith(f"bastion: held {seen['id']} by touch-is-four-eyes: waits until ")
+    assert "for one person of dba to approve it (session " in told
+    assert told.count("\n") == 1
+    recorded = since.ended()
+    states = [detail["state"] for detail in recorded.details(Kind.HOLD)]
+    assert states == ["waiting", "approved"]
+    (statement,) = recorded.details(Kind.STATEMENT)
+    assert statement["verdict"] == "approve"
+    steps = entries(world, seen["id"])
+    assert [entry["kind"] for entry in steps] == ["hold.asked", "hold.answered", "hold.ended"]
+    assert steps[1]["detail"]["by"] == "alex over SSH from 127.0.0.1"
+    assert str(mark) not in str(steps), "only the recording has the statement"
+
+
+def test_a_denied_command_never_runs_and_the_bot_is_told_why(world: World, mark: Path) -> None:
+    held = bot(world, "web-1", f"touch {mark}")
+    (seen,) = waiting(world)
+    done = person(world, "kim", "deny", seen["id"], "--reason", "'not on a Friday'")
+    assert done.returncode == 0
+    status, _out, told = ends(held)
+    assert (status, mark.exists()) == (126, False)
+    assert f"{seen['id']} denied by kim@acme.example: not on a Friday (session " in told
+
+
+def test_t36_neither_owner_nor_actor_nor_one_person_twice_nor_too_late(world: World, mark: Path) -> None:
+    held = bot(world, "web-1", f"touch {mark}")
+    (seen,) = waiting(world)
+    refusals = {
+        "dana": "dana@acme.example owns orders-deployer, and nobody approves what they own",
+        "sam": "sam@acme.example triggered this run, and nobody approves what they triggered",
+    }
+    for name, why in refusals.items():
+        done = person(world, name, "approve", seen["id"])
+        assert (done.returncode, done.stderr.decode()) == (1, f"bastion: {why}\r\n")
+    assert held.poll() is None
+    assert person(world, "alex", "approve", seen["id"]).returncode == 0
+    assert ends(held)[0] == 0
+    late = person(world, "kim", "approve", seen["id"])
+    assert late.stderr.decode() == f"bastion: {seen['id']} waits no more: approved by alex@acme.example\r\n"
+    refused = [entry["detail"] for entry in entries(world, seen["id"]) if entry["kind"].endswith("refused")]
+    assert [detail["reason"] for detail in refused][:2] == list(refusals.values())
+
+
+def test_t36_two_persons_are_two_persons_and_what_nobody_decides_expires(world: World) -> None:
+    held = bot(world, "web-1", "printf x")
+    status, out, told = ends(held)
+    assert (status, out) == (124, b"")
+    assert "for 2 persons of dba to approve it" in told
+    assert "expired: nobody has decided in time (session " in told
+
+
+def test_t36_an_approval_for_the_session_is_for_this_very_statement(world: World, mark: Path) -> None:
+    control = mark.with_name("mux")
+    first = bot(world, "-M", "-S", str(control), "web-1", f"touch {mark}; cat", stdin=subprocess.PIPE)
+    (seen,) = waiting(world)
+    assert person(world, "alex", "approve", seen["id"], "--for-session").returncode == 0
+    world.until(mark.exists)
+    mark.unlink()
+    again = bot(world, "-S", str(control), "web-1", f"touch {mark}; cat", stdin=subprocess.DEVNULL)
+    assert ends(again) == (0, b"", "")
+    assert mark.exists()
+    other = bot(world, "-S", str(control), "web-1", f"touch {mark}.other")
+    (more,) = waiting(world)
+    assert person(world, "alex", "deny", more["id"], "--reason", "no").returncode == 0
+    assert ends(other)[0] == 126
+    assert first.stdin is not None
+    assert ends(first)[0] == 0
+
+
+def test_a_held_line_of_a_script_keeps_its_order_and_what_is_behind_it_waits(
+    world: World, mark: Path
+) -> None:
+    script = f"echo before\ntouch {mark}\necho behind\n"
+    held = bot(world, "web-1", "bash -s")
+    assert held.stdin is not None
+    assert held.stdout is not None
+    held.stdin.write(script.encode())
+    held.stdin.close()
+    held.stdin = None
+    assert held.stdout.readline() == b"before\n"
+    (seen,) = waiting(world)
+    assert seen["statement"] == f"touch {mark}\n"
+    assert not mark.exists()
+    assert person(world, "alex", "approve", seen["id"]).returncode == 0
+    status, out, _told = ends(held)
+    assert (status, out, mark.exists()) == (0, b"behind\n", True)
+
+
+def test_a_denied_line_of_a_script_ends_it(world: World, mark: Path) -> None:
+    held = bot(world, "web-1", "bash -s")
+    assert held.stdin is not None
+    held.stdin.write(f"touch {mark}\necho behind\n".encode())
+    held.stdin.flush()
+    (seen,) = waiting(world)
+    assert person(world, "alex", "deny", seen["id"], "--reason", "no").returncode == 0
+    status, out, told = ends(held)
+    assert (status, out, mark.exists()) == (126, b"", False)
+    assert "denied by alex@acme.example: no" in told
+
+
+def test_t37_a_bot_that_goes_away_withdraws_its_hold(world: World, mark: Path) -> None:
+    held = bot(world, "web-1", f"touch {mark}")
+    (seen,) = waiting(world)
+    held.send_signal(signal.SIGINT)
+    held.communicate(timeout=20)
+    world.until(lambda: holds(world) == [])
+    done = person(world, "alex", "approve", seen["id"])
+    assert done.returncode == 1
+    assert "withdrawn: the bot is gone" in done.stderr.decode()
+    assert not mark.exists()
+
+
+def test_t37_a_reload_that_denies_it_cancels_it_and_one_that_allows_it_releases_nothing(
+    world: World, mark: Path
+) -> None:
+    held = bot(world, "web-1", f"touch {mark}")
+    (seen,) = waiting(world)
+    allowing = '[[rule]]\nid = "all"\nverdict = "allow"\nwhen = { groups = ["ci"] }\n'
+    denying = f'{allowing}[[rule]]\nid = "no-touch"\nverdict = "deny"\nmatch = [{{ program = "touch" }}]\n'
+    try:
+        adopt(world, allowing)
+        assert [hold["id"] for hold in holds(world)] == [seen["id"]]
+        assert held.poll() is None
+        adopt(world, denying)
+        status, _out, told = ends(held)
+        assert (status, mark.exists()) == (126, False)
+        assert "cancelled: the policy has changed and denies it by no-touch" in told
+        assert holds(world) == []
+    finally:
+        adopt(world, POLICY)
+
+
+def test_a_held_line_at_a_guarded_prompt_waits_and_the_prompt_returns_if_it_is_denied(
+    world: World, mark: Path
+) -> None:
+    held = bot(world, "-tt", "web-1")
+    assert held.stdin is not None
+    held.stdin.write(f"touch {mark}\r".encode())
+    held.stdin.flush()
+    (seen,) = waiting(world)
+    assert seen["statement"] == f"touch {mark}\n"
+    assert person(world, "alex", "deny", seen["id"], "--reason", "no").returncode == 0
+    world.until(lambda: holds(world) == [])
+    held.stdin.write(f"touch {mark}.two\r".encode())
+    held.stdin.flush()
+    (again,) = waiting(world)
+    assert not mark.with_name("mark.two").exists()
+    assert person(world, "alex", "approve", again["id"]).returncode == 0
+    world.until(mark.with_name("mark.two").exists)
+    held.stdin.write(f"touch {mark}.three\r".encode())
+    held.stdin.flush()
+    waiting(world)
+    held.stdin.write(b"\x03")
+    held.stdin.flush()
+    world.until(lambda: holds(world) == [])
+    held.stdin.write(b"\x04")
+    held.stdin.flush()
+    _status, out, told = ends(held)
+    assert b"denied by alex@acme.example: no" in out
+    assert b"withdrawn: the bot is gone" in out
+    assert told.count("bastion: held H-") == 3
+    assert not mark.exists()
+    assert not mark.with_name("mark.three").exists()
+
+
+def test_t44_a_bot_sees_and_answers_nothing(world: World, mark: Path) -> None:
+    held = bot(world, "web-1", f"touch {mark}")
+    (seen,) = waiting(world)
+    for words in (("approvals",), ("approvals", "--follow"), ("approve", seen["id"]), ("deny", seen["id"])):
+        done = world.ssh("bastion", *words)
+        assert (done.returncode, done.stdout) == (126, b"")
+        assert b"identity orders-deployer is no declared person's own" in done.stderr
+    reader = world.responder("approvals", "--json")
+    assert seen["id"].encode() in reader.stdout, "who may read all evidence may read this"
+    assert world.responder("approve", seen["id"]).returncode == 1
+    assert held.poll() is None
+    assert person(world, "alex", "deny", seen["id"], "--reason", "no").returncode == 0
+    ends(held)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("approve",), 2, "which one? `approvals` lists those that wait"),
+        (("approve", "H-ZZZZ"), 1, "there is no hold H-ZZZZ that alex@acme.example may see"),
+        (("approve", "H-ZZZZ", "--for-ever"), 2, "unrecognized arguments: --for-ever"),
+        (("deny", "H-ZZZZ"), 2, "--reason says why, and the bot is told"),
+        (("approvals", "--jsn"), 2, "unrecognized arguments: --jsn"),
+    ],
+)
+def test_what_is_typed_wrong_is_a_line_and_no_effect(
+    world: World, words: tuple[str, ...], status: int, said: str
+) -> None:
+    done = person(world, "alex", *words)
+    assert (done.returncode, done.stdout) == (status, b"")
+    assert said in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_following_tells_each_step_as_it_comes(world: World, mark: Path) -> None:
+    config = world.job / "ssh_config.alex"
+    assert holds(world) == []
+    follower = world.start("ssh", "-F", config.name, "bastion", "approvals", "--follow")
+    held = bot(world, "web-1", f"touch {mark}")
+    (seen,) = waiting(world)
+    assert person(world, "kim", "approve", seen["id"]).returncode == 0
+    ends(held)
+    assert follower.stdout is not None
+    lines = [follower.stdout.readline().decode() for _ in range(3)]
+    login = world.login
+    assert lines == [
+        f"{seen['id']}  asked by orders-deployer for {login}@web-1: touch {mark}\n",
+        f"{seen['id']}  approved by kim@acme.example\n",
+        f"{seen['id']}  approved by kim@acme.example\n",
+    ]
+    follower.terminate()
+    follower.communicate(timeout=20)
+
+
+def test_t36_what_is_shown_acts_on_no_terminal(world: World) -> None:
+    statement = "touch '/nowhere/\x1b]0;title\x07\u202e\u200b\u2028'"
+    held = bot(world, "web-1", statement)
+    waiting(world)
+    shown = person(world, "alex", "approvals").stdout.decode()
+    assert "touch '/nowhere/\\x1b]0;title\\x07\\u202e\\u200b\\u2028'" in shown.replace("\\a", "\\x07")
+    assert shown.replace("\n", "").isprintable()
+    as_json = person(world, "alex", "approvals", "--json").stdout.decode()
+    assert as_json.replace("\n", "").isprintable()
+    assert as_json.isascii()
+    held.kill()
+    ends(held)
+    world.until(lambda: holds(world) == [])
+
+
+def test_t37_a_bastion_that_stops_cancels_what_waits_and_says_so(tmp_path: Path) -> None:
+    with holding_world(tmp_path / "world") as world:
+        held = bot(world, "web-1", f"touch {tmp_path}/mark")
+        (seen,) = waiting(world)
+        world.stage.stop_bastion()
+        status, _out, told = ends(held)
+        assert (status, (tmp_path / "mark").exists()) == (126, False)
+        assert f"{seen['id']} cancelled: the bastion is shutting down" in told
+        world.stage.start_bastion()
+        assert holds(world) == []
+        assert entries(world, seen["id"])[-1]["detail"]["state"] == "cancelled"
+        assert world.bastion("verify", "--all").returncode == 0
+
+
+def test_t36_the_socket_of_the_machine_takes_its_users_for_the_persons_they_are(tmp_path: Path) -> None:
+    with holding_world(tmp_path / "world") as world:
+        world.stage.stop_bastion()
+        world.rewrite_config(lambda text: text.replace("[bastion]\n", '[bastion]\nsocket = "./run/desk"\n'))
+        world.stage.start_bastion()
+        held = bot(world, "web-1", f"touch {tmp_path}/mark")
+        (seen,) = waiting(world)
+        listed = world.bastion("approvals", "--json")
+        assert seen["id"].encode() in listed.stdout
+        done = world.bastion("approve", seen["id"].lower(), "--reason", "at the console")
+        assert (done.returncode, done.stderr) == (0, b""), "this user is alex"
+        assert ends(held)[0] == 0
+        by = entries(world, seen["id"])[1]["detail"]["by"]
+        assert by.endswith(f"(uid {os.getuid()}) on the bastion itself")
+        world.rewrite_config(lambda text: text.replace(f"uid = {os.getuid()}\n", "uid = 4242\n"))
+        world.reload()
+        done = world.bastion("approvals")
+        assert (done.returncode, done.stdout) == (126, b"")
+        assert f"uid {os.getuid()} is no declared person's own" in done.stderr.decode()
+        world.stage.stop_bastion()
+        assert not (world.folder / "run" / "desk").exists()
+        gone = world.bastion("approvals")
+        assert gone.returncode == 2
+        assert "the bastion does not answer" in gone.stderr.decode()
+
+
+def test_holds_are_seen_and_answered_through_any_worker(tmp_path: Path) -> None:
+    with holding_world(tmp_path / "world", workers=2) as world:
+        files = [tmp_path / f"mark{number}" for number in range(6)]
+        bots = [bot(world, "web-1", f"touch {file}") for file in files]
+        seen = waiting(world, len(bots))
+        follower = world.start("ssh", "-F", "ssh_config.alex", "bastion", "approvals", "--follow")
+        assert follower.stdout is not None
+        assert {follower.stdout.readline().split()[0].decode() for _ in seen} == {hold["id"] for hold in seen}
+        for hold in seen:
+            done = person(world, "kim", "approve", hold["id"])
+            assert done.returncode == 0, done.stderr
+        assert [ends(one)[0] for one in bots] == [0] * len(bots)
+        assert all(file.exists() for file in files)
+        told = [follower.stdout.readline() for _ in range(2 * len(seen))]
+        assert all(b"approved by kim@acme.example" in line for line in told)
+        follower.kill()
+        follower.communicate(timeout=20)
+        held = bot(world, "web-1", f"touch {tmp_path}/more")
+        waiting(world)
+        held.kill()
+        held.communicate(timeout=20)
+        world.until(lambda: holds(world) == [])
+        assert world.bastion("verify", "--all").returncode == 0
