@@ -20,6 +20,11 @@ WORDS = (
     "simple_expansion",
     "expansion",
     "ansi_c_string",
+    "translated_string",
+    "brace_expression",
+    "arithmetic_expansion",
+    "command_substitution",
+    "process_substitution",
 )
 
 

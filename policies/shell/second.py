@@ -311,18 +311,18 @@ def _certain(command: Command) -> tuple[str | None, ...]:
 
 
 def _fits(words: Sequence[_Certain], other: Sequence[str | None]) -> bool:
-    """Say whether two accounts of a command may be of the same: SEVERAL stands for one word or more, or for none."""
+    """Say whether two accounts of a command may be of the same: SEVERAL stands for one word or more."""
     if SEVERAL not in words:
         return len(words) == len(other) and all(
             _same(one, two) for one, two in zip(words, other, strict=True)
         )
     at = words.index(SEVERAL)
     after = len(words) - at - 1
-    if len(other) < at + after or not _fits(words[:at], other[:at]):
+    if len(other) <= at + after or not _fits(words[:at], other[:at]):
         return False
     if SEVERAL not in words[at + 1 :]:
         return _fits(words[at + 1 :], other[len(other) - after :])
-    return len(other) >= at + after
+    return len(other) > at + after
 
 
 def _same(one: _Certain, two: str | None) -> bool:
