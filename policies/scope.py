@@ -36,7 +36,7 @@ class Scope:
     def against(self, facts: Facts) -> list[Rule]:
         """Return the rules that deny the statement or ask approval for it."""
         found = {rule.id: rule for rule in self._always}
-        for entry in self._against.candidates(facts):
+        for entry in dict.fromkeys(self._against.candidates(facts)):
             if entry.rule.id not in found and entry.speaks_of(facts):
                 found[entry.rule.id] = entry.rule
         return list(found.values())

@@ -41,9 +41,9 @@ class Findings:
     def __init__(self, statement: str) -> None:
         self.statement = statement
         self.commands: list[Found] = []
-        self.reads: list[Touch] = []
-        self.writes: list[Touch] = []
-        self.contacts: list[Touch] = []
+        self.reads: dict[Touch, None] = {}  # in order
+        self.writes: dict[Touch, None] = {}
+        self.contacts: dict[Touch, None] = {}
         self.defines: list[str] = []
         self.why: dict[Flag, str] = {}
         self.flags: set[Flag] = set()
@@ -72,8 +72,8 @@ class Findings:
         self._touch(self.writes, word, by)
 
     def contact(self, word: Word, by: int | None = None) -> None:
-        if word.text and Touch(word, by) not in self.contacts:
-            self.contacts.append(Touch(word, by))
+        if word.text:
+            self.contacts.setdefault(Touch(word, by))
 
     def add(self, words: Sequence[Word], parent: int | None) -> int:
         """Add a command; return its place."""
@@ -98,7 +98,7 @@ class Findings:
             why=self.why,
         )
 
-    def _touch(self, touched: list[Touch], word: Word, by: int | None) -> None:
+    def _touch(self, touched: dict[Touch, None], word: Word, by: int | None) -> None:
         socket = _SOCKET.match(word.text)
         if socket is not None:
             self.contact(Word(socket[1], word.form, word.prefix[9:]), by)
@@ -106,9 +106,7 @@ class Findings:
         if not word.text or word.text in _NO_FILES or re.match(r"/(?:dev|proc/self)/fd/", word.text):
             return
         for path in self._paths(word):
-            touch = Touch(path, by)
-            if touch not in touched:
-                touched.append(touch)
+            touched.setdefault(Touch(path, by))
 
     def _paths(self, word: Word) -> Iterable[Word]:
         """Yield the path, normalised; both ways where it is not certain in which folder it lies."""
