@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bastion.errors import Refused
 from bastion.holds.hold import Hold, State
@@ -32,10 +32,11 @@ log = logging.getLogger("bastion.gate")
 STATUS_DENIED = 126
 STATUS_EXPIRED = 124
 SECOND_OPINIONS = 4
-LONG_BYTES = 4096  # parsing more than this at once is not for the loop
+LONG_BYTES = 4096  # parsing and judging more than this at once is not for the loop
 SHOWN_CHARS = 200
 HIDDEN = "[hidden]"
 
+T = TypeVar("T")
 Asked = Callable[[Access], tuple[Policy, Request]]
 
 _pool = ThreadPoolExecutor(SECOND_OPINIONS, thread_name_prefix="second-opinion")
@@ -143,7 +144,15 @@ class Gate:
         self, source: bytes, access: Access, *, shell: str, why: str = "", hidden: bool = False
     ) -> Ruling:
         """Judge one shell statement; `why` says that it is none that can be understood, `hidden` to show it nobody."""
-        return self.known(await facts_of(source, shell, why), access, source, hidden=hidden)
+        facts = await facts_of(source, shell, why)
+        if len(source) <= LONG_BYTES:
+            return self.known(facts, access, source, hidden=hidden)
+        try:
+            policy, request = self._asked(access)
+        except Refused as error:
+            return self._ruled(facts, _refusal(error), source, hidden=hidden)
+        verdict = await _off_the_loop(policy.judge, request, facts)
+        return self._ruled(facts, verdict, source, hidden=hidden)
 
     def operation(self, facts: Facts) -> Judged | None:
         """Judge an operation on files, where the policy tells them apart."""
@@ -159,11 +168,13 @@ class Gate:
             policy, request = self._asked(access)
             return policy.judge(request, facts)
         except Refused as error:
-            return Verdict(kind=VerdictKind.DENY, rules=(), reason=error.public)
+            return _refusal(error)
 
     def known(self, facts: Facts, access: Access, source: bytes = b"", *, hidden: bool = False) -> Ruling:
         """Judge what is known already."""
-        verdict = self.verdict(facts, access)
+        return self._ruled(facts, self.verdict(facts, access), source, hidden=hidden)
+
+    def _ruled(self, facts: Facts, verdict: Verdict, source: bytes, *, hidden: bool) -> Ruling:
         ruling = Ruling(source=source, facts=facts, verdict=verdict)
         if verdict.notify:
             shown = (HIDDEN if hidden else facts.statement[:SHOWN_CHARS]).encode("utf-8", "surrogateescape")
@@ -177,6 +188,10 @@ class Gate:
                 shown,
             )
         return ruling
+
+
+def _refusal(error: Refused) -> Verdict:
+    return Verdict(kind=VerdictKind.DENY, rules=(), reason=error.public)
 
 
 def _told(value: Any) -> Any:
@@ -214,5 +229,5 @@ def _both(source: bytes) -> Facts:
     return agreed(source, facts) if doubtful(source) else facts
 
 
-async def _off_the_loop(work: Callable[..., Facts], *args: Any) -> Facts:
+async def _off_the_loop(work: Callable[..., T], *args: Any) -> T:
     return await asyncio.get_running_loop().run_in_executor(_pool, work, *args)
