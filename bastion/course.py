@@ -3,7 +3,7 @@
 In      a request whose access may begin; the gate of its session
 Out     Course: what to ask of the target, and what judges the input
 Errors  StatementDenied, StatementHeld: the request is a statement, and denied, or waits for people
-Source  docs/policies.md, Where it applies
+Source  docs/gate.md
 
 | what is asked            | its input                                                       |
 |--------------------------|-----------------------------------------------------------------|

@@ -3,7 +3,7 @@
 In      statements as bytes, or facts that are known already (file operations, data)
 Out     Ruling: the statement, its facts, its verdict; the event to record, the line for the bot
 Holds   one pool of threads for all sessions, SECOND_OPINIONS at once: parsing that takes long is off the loop (L11)
-Source  docs/policies.md; docs/security.md, laws L3 and L4
+Source  docs/gate.md; docs/security.md, laws L3 and L4
 """
 
 from __future__ import annotations

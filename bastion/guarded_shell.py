@@ -3,7 +3,7 @@
 In      the keys of the bot's terminal; what the target prints, for secrecy and for the prompt
 Out     Admitted: allowed statements, exactly as judged; Ctrl-C, Ctrl-D and Ctrl-Z as they are
 Holds   a LineEditor, one statement, the last line printed
-Source  docs/policies.md, The guarded shell; RFC 4254 section 8 (terminal modes)
+Source  docs/gate.md; RFC 4254 section 8 (terminal modes)
 
 The far terminal does not echo, and obeys no erasing keys; the shell expands no history and edits no lines. What is
 drawn while a line is edited comes from here. Output decides nothing: what looks like a prompt for a password only

@@ -3,7 +3,7 @@
 In      what the bot sends, in any pieces, at any speed: no timer decides anything
 Out     Admitted: statements that are allowed, in order; nothing behind one that is denied
 Holds   one statement (policies.shell.assembler)
-Source  docs/policies.md; docs/security.md, law L3
+Source  docs/gate.md; docs/security.md, law L3
 """
 
 from __future__ import annotations

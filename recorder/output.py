@@ -96,6 +96,11 @@ def judged(event: Event) -> str | None:
     return text if verdict == "allow" else f"{verdict}: {text}"
 
 
+def repeats_input(event: Event) -> bool:
+    """Say whether a statement was allowed, and so is told as input or as what a terminal drew."""
+    return event.kind is Kind.STATEMENT and event.detail.get("verdict") == "allow"
+
+
 def transferred(event: Event) -> str | None:
     """Return `upload /path 123 bytes` if the event is the last word on a file or a stream, else None."""
     detail = event.detail

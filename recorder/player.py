@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from recorder.events import Event, Kind
-from recorder.output import SessionInput, SessionOutput, label
+from recorder.output import SessionInput, SessionOutput, label, repeats_input
 
 SPEED_MIN, SPEED_MAX = 1 / 16, 64.0
 
@@ -138,7 +138,7 @@ class Player:
         typed = SessionInput()
         for event in events:
             at_us = event.at_us
-            drawn, text = self._output.feed(event), label(event)
+            drawn, text = self._output.feed(event), None if repeats_input(event) else label(event)
             if text is not None:
                 number = f"#{event.channel} " if event.channel else ""
                 mark = "" if event.kind in (Kind.FILE, Kind.DIGEST) else "$ "

@@ -92,6 +92,16 @@ def session_details(row: SessionRow, events: Iterable[Event]) -> dict[str, Any]:
             told.append({"at_s": at, "channel": event.channel, "request": text, **event.detail})
         elif event.kind in (Kind.VERDICT, Kind.EXIT, Kind.REFUSED):
             told.append({"at_s": at, "channel": event.channel, "event": event.kind.value, **event.detail})
+        elif event.kind is Kind.STATEMENT and (
+            event.detail.get("verdict") != "allow" or event.detail.get("warn")
+        ):
+            text = event.data.decode("utf-8", "backslashreplace").strip()
+            judged = {
+                key: event.detail.get(key) for key in ("verdict", "rules", "reason", "severity", "attack")
+            }
+            told.append(
+                {"at_s": at, "channel": event.channel, "event": "statement", "statement": text, **judged}
+            )
         elif event.kind is Kind.NOTICE:
             text = event.data.decode("utf-8", "backslashreplace").strip()
             told.append({"at_s": at, "channel": event.channel, "event": "notice", "text": text})

@@ -122,8 +122,9 @@ Host bastion web-1
 class Stage:
     """Everything the story needs, running."""
 
-    def __init__(self, folder: Path, *, workers: int = 1) -> None:
+    def __init__(self, folder: Path, *, workers: int = 1, policy: str = _POLICY) -> None:
         self.folder = folder
+        self.policy = policy
         self.workers = workers
         self.config = folder / "bastion.toml"
         self.job = folder / "job"
@@ -155,7 +156,7 @@ class Stage:
                 login=json.dumps(self.host.login),
             )
         )
-        (self.folder / "policy.toml").write_text(_POLICY)
+        (self.folder / "policy.toml").write_text(self.policy)
         load(self.config)
         (self.job / "ssh_config").write_text(
             _SSH_CONFIG.format(port=self.port, name=NAME, login=self.host.login, job=self.job)

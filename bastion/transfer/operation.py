@@ -2,7 +2,7 @@
 
 In      what taps read of sftp, scp, rsync and git
 Out     Facts with `operation`, `reads` and `writes`
-Source  docs/policies.md, File operations
+Source  docs/gate.md
 
 Paths are those of the wire, made plain as far as text goes: relative ones begin in the home folder, as servers have
 it. One with `..` in it may lead elsewhere by way of a symbolic link, so it is not known where (`computed`).

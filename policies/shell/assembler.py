@@ -3,7 +3,7 @@
 In      bytes as they come; any split of the same bytes gives the same pieces
 Out     Piece, in order: over all pieces every byte comes out once, until one that is not whole
 Holds   one statement, MAX_STATEMENT_BYTES
-Source  docs/policies.md; bash 5.2, which runs the commands of a line once the line is read
+Source  docs/gate.md; bash 5.2, which runs the commands of a line once the line is read
 """
 
 from __future__ import annotations
