@@ -37,7 +37,7 @@ SELECT s.id, s.state, s.identity, s.owner, s.target, s.login, s.access, s.starte
   s.exit_status, s.exit_signal, s.end_reason,
   coalesce((SELECT bytes_in FROM chunks c WHERE c.session = s.id ORDER BY seq DESC LIMIT 1), 0),
   coalesce((SELECT bytes_out FROM chunks c WHERE c.session = s.id ORDER BY seq DESC LIMIT 1), 0),
-  s.claims, s.seal,
+  s.claims, s.seal, s.exposure,
   EXISTS (SELECT 1 FROM audit a WHERE a.session = s.id AND a.kind = 'session.damaged')
 FROM sessions s"""
 _COLUMNS = (
@@ -64,7 +64,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """One session as lists show it; times are microseconds since 1970."""
+    """One session as lists show it; times are microseconds since 1970; exposure: hits by detector and action."""
 
     id: str
     state: State
@@ -81,6 +81,7 @@ class SessionRow:
     bytes_in: int
     bytes_out: int
     claims: Mapping[str, str]
+    exposure: Mapping[str, Mapping[str, int]]
     sealed: bool
 
 
@@ -206,8 +207,9 @@ def _session_row(row: Sequence[Any]) -> SessionRow:
         return msgspec.convert(
             {
                 **dict(zip(_COLUMNS, row, strict=False)),
-                "state": "damaged" if row[16] and row[15] is None else row[1],
+                "state": "damaged" if row[17] and row[15] is None else row[1],
                 "claims": json.loads(row[14]),
+                "exposure": json.loads(row[16]),
                 "sealed": row[15] is not None,
             },
             SessionRow,
@@ -230,5 +232,6 @@ def _session_row(row: Sequence[Any]) -> SessionRow:
             bytes_in=0,
             bytes_out=0,
             claims={},
+            exposure={},
             sealed=False,
         )

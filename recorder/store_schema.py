@@ -37,10 +37,11 @@ def create_schema(connection: sqlite3.Connection) -> None:
             "bytes_in": int,
             "bytes_out": int,
             "claims": str,
+            "exposure": str,
             "seal": int,
         },
         pk="id",
-        not_null={"state", "identity", "owner", "target", "login", "started_us", "claims"},
+        not_null={"state", "identity", "owner", "target", "login", "started_us", "claims", "exposure"},
     )
     database.table("chunks").create(
         {

@@ -24,7 +24,7 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-ROW_KINDS = frozenset({Kind.OPEN, Kind.REQUEST, Kind.EXIT, Kind.CLOSE})  # events that change the row
+ROW_KINDS = frozenset({Kind.OPEN, Kind.REQUEST, Kind.MASK, Kind.EXIT, Kind.CLOSE})  # events that change the row
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +46,7 @@ class Summary:
     bytes_in: int = 0
     bytes_out: int = 0
     claims: dict[str, str] = field(default_factory=dict)
+    exposure: dict[str, dict[str, int]] = field(default_factory=dict)  # detector: hits by what became of them
 
     def apply(self, event: Event) -> bool:
         """Take one event in; say whether the row has changed."""
@@ -60,6 +61,10 @@ class Summary:
             case Kind.REQUEST:
                 if detail.get("access") and detail["access"] not in self.access:
                     self.access.append(detail["access"])
+            case Kind.MASK:
+                for detector, _kind, action, *_place in detail["hits"]:
+                    counts = self.exposure.setdefault(detector, {})
+                    counts[action] = counts.get(action, 0) + 1
             case Kind.EXIT:
                 self.exit_status, self.exit_signal = detail.get("status"), detail.get("signal")
             case Kind.CLOSE:
@@ -87,4 +92,5 @@ class Summary:
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "claims": json.dumps(self.claims, sort_keys=True),
+            "exposure": json.dumps(self.exposure, sort_keys=True),
         }

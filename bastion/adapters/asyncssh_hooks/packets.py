@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 BLOCK_BYTES = 16
 TAG_BYTES = 16
 MINIMUM_PADDING_BYTES = 4
+PADDING_AHEAD_BYTES = 4096  # of random padding are fetched at once: a system call for each packet costs more than it
 ROOM_HIGH_BYTES = 1024 * 1024  # what waits to be sent before a writer must wait in turn
 ROOM_LOW_BYTES = 512 * 1024  # and when it may go on: early, so that the far end never waits for us
 _DATA_AT = 10  # in a packet of data: padding length, type, channel, length of the data
@@ -45,6 +46,7 @@ class DataPackets(_Connection):
     _budget = 0  # how many packets may still be taken in before others have their turn
     _sealer: tuple[object, AESGCM] | None = None
     _opener: tuple[object, AESGCM] | None = None
+    _padding = b""  # random bytes; each is used once
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, on a socket or on a channel of another connection."""
@@ -87,7 +89,7 @@ class DataPackets(_Connection):
                 padding += BLOCK_BYTES
             length = 1 + len(head) + 4 + size + padding
             plain = b"".join(
-                (bytes([padding]), head, UInt32(size), data[sent : sent + size], os.urandom(padding))
+                (bytes([padding]), head, UInt32(size), data[sent : sent + size], self._random(padding))
             )
             header = UInt32(length)
             view[at : at + 4] = header
@@ -103,6 +105,12 @@ class DataPackets(_Connection):
         channel._send_window -= whole
         self._send(cast(bytes, out))
         return whole
+
+    def _random(self, size: int) -> bytes:
+        if len(self._padding) < size:
+            self._padding = os.urandom(PADDING_AHEAD_BYTES)
+        taken, self._padding = self._padding[:size], self._padding[size:]
+        return taken
 
     def _rekey_due(self) -> bool:
         by_time = bool(self._rekey_seconds) and time.monotonic() >= self._rekey_time

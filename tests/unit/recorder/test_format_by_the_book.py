@@ -215,11 +215,17 @@ def folded(events: list[list[Any]], seal: int | None) -> dict[str, Any]:
         "bytes_out": 0,
         "seal": seal,
         "claims": json.dumps(header["claims"], sort_keys=True),
+        "exposure": "{}",
     }
     access: list[str] = []
     for at_us, kind, _channel, _data, detail in events:
         if kind == "request" and detail.get("access") and detail["access"] not in access:
             access.append(detail["access"])
+        elif kind == "mask":
+            counts = json.loads(row["exposure"])
+            for name, _kind, action, *_place in detail["hits"]:
+                counts[name] = {**counts.get(name, {}), action: counts.get(name, {}).get(action, 0) + 1}
+            row["exposure"] = json.dumps(counts, sort_keys=True)
         elif kind == "exit":
             row |= {"exit_status": detail.get("status"), "exit_signal": detail.get("signal")}
         elif kind == "close":

@@ -327,7 +327,8 @@ def test_the_tables_are_those_of_the_documented_format() -> None:
         'CREATE TABLE "sessions" ( "id" TEXT PRIMARY KEY, "state" TEXT NOT NULL, "identity" TEXT NOT NULL,'
         ' "owner" TEXT NOT NULL, "target" TEXT NOT NULL, "login" TEXT NOT NULL, "access" TEXT,'
         ' "started_us" INTEGER NOT NULL, "ended_us" INTEGER, "exit_status" INTEGER, "exit_signal" TEXT,'
-        ' "end_reason" TEXT, "bytes_in" INTEGER, "bytes_out" INTEGER, "claims" TEXT NOT NULL, "seal" INTEGER )'
+        ' "end_reason" TEXT, "bytes_in" INTEGER, "bytes_out" INTEGER, "claims" TEXT NOT NULL, "exposure" TEXT NOT NULL,'
+        ' "seal" INTEGER )'
     )
     assert set(statements) == {
         *("audit", "chunks", "sessions", "idx_audit_session", "idx_sessions_started_us"),

@@ -59,6 +59,7 @@ def test_a_session_from_its_opening_to_its_close() -> None:
         "bytes_in": 3,
         "bytes_out": 5,
         "claims": '{"run_id": "42"}',
+        "exposure": "{}",
     }
 
 
@@ -84,3 +85,12 @@ def test_no_other_event_changes_the_row(kind: Kind, data: bytes) -> None:
     before = summary.row()
     assert summary.apply(Event(1, kind, 1, data, {"state": "closed", "identity": "x"})) is False
     assert summary.row() == before
+
+
+def test_hits_are_counted_by_detector_and_by_what_became_of_them() -> None:
+    hits = [["email", "personal", "detect", 1, 1, 9], ["aws-access-key", "secret", "redact", 2, 1, 20]]
+    masks = [Event(at, Kind.MASK, 1, detail={"stream": "output", "hits": hits}) for at in (1, 2)]
+    assert json.loads(told(OPEN, *masks).row()["exposure"]) == {
+        "aws-access-key": {"redact": 2},
+        "email": {"detect": 2},
+    }

@@ -164,6 +164,7 @@ def test_t42_what_is_not_signed_is_never_unpacked(archive: Archive, tmp_path: Pa
         ("claims", '{"run_id": "43"}'),
         ("claims", '{"repository": "acme/orders",  "run_id": "42"}'),
         ("claims", "not json"),
+        ("exposure", '{"email": {"redact": 1}}'),
         ("seal", None),
         ("seal", 2),
     ],
@@ -199,7 +200,7 @@ def test_t42_a_session_under_another_id_is_found(archive: Archive, tmp_path: Pat
 
 
 def test_t42_a_row_without_an_id_hides_nothing(archive: Archive, tmp_path: Path) -> None:
-    columns = "state, identity, owner, target, login, started_us, claims"
+    columns = "state, identity, owner, target, login, started_us, claims, exposure"
     path = archive.altered(
         tmp_path, f"INSERT INTO sessions (id, {columns}) SELECT NULL, {columns} FROM sessions LIMIT 1"
     )

@@ -35,6 +35,7 @@ def row(**changes: Any) -> SessionRow:
         "bytes_in": 7,
         "bytes_out": 2048,
         "claims": {"run_id": "42", "sub": "repo:acme/orders"},
+        "exposure": {},
         "sealed": True,
     }
     return SessionRow(**{**fields, **changes})
