@@ -31,7 +31,7 @@ from bastion.tasks import Tasks
 
 log = logging.getLogger("bastion.control")
 
-COMMANDS = ("sessions", "show", "replay", "export", "verify")
+COMMANDS = ("sessions", "show", "exposure", "replay", "export", "verify")
 APPROVERS = 200
 APPROVERS_EACH = 10
 PROCESSES = 8

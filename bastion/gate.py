@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from bastion.errors import Refused
 from bastion.holds.hold import Hold, State
+from bastion.masking import ChannelMask
 from bastion.transfer import Judged, TapEvent
 from policies.engine import Policy
 from policies.facts import Facts, Flag, unparsed
@@ -170,6 +171,15 @@ class Gate:
         except Refused as error:
             return _refusal(error)
 
+    def _masked(self, text: str, access: Access) -> str:
+        """Return a statement as a log may have it."""
+        try:
+            policy, request = self._asked(access)
+        except Refused:
+            return text
+        plan = policy.masking(request)
+        return text if plan is None else ChannelMask(plan, b"").text(text)
+
     def known(self, facts: Facts, access: Access, source: bytes = b"", *, hidden: bool = False) -> Ruling:
         """Judge what is known already."""
         return self._ruled(facts, self.verdict(facts, access), source, hidden=hidden)
@@ -177,7 +187,9 @@ class Gate:
     def _ruled(self, facts: Facts, verdict: Verdict, source: bytes, *, hidden: bool) -> Ruling:
         ruling = Ruling(source=source, facts=facts, verdict=verdict)
         if verdict.notify:
-            shown = (HIDDEN if hidden else facts.statement[:SHOWN_CHARS]).encode("utf-8", "surrogateescape")
+            shown = (HIDDEN if hidden else self._masked(facts.statement, access)[:SHOWN_CHARS]).encode(
+                "utf-8", "surrogateescape"
+            )
             log.warning(
                 "alert session=%s %s verdict=%s rules=%s severity=%s statement=%r",
                 self.session,

@@ -21,6 +21,7 @@ from bastion.holds.hold import Ask, Hold, State, Terms
 from bastion.holds.shown import CLAIMS
 from bastion.holds.waiting import GONE, Waiting
 from bastion.inbox import Closed, Data, Inbox, Item, Signal
+from bastion.masking import Masking
 from bastion.principal import Principal
 from bastion.tasks import Tasks
 from policies.facts import Facts, Word
@@ -51,8 +52,10 @@ class Holding:
         principal: Principal,
         target: str,
         login: str,
+        masking: Masking,
     ) -> None:
         self.held = 0
+        self._masking = masking
         self._waiting = waiting
         self._gate = gate
         self._recording = recording
@@ -86,7 +89,7 @@ class Holding:
             await self._recording.append([statement, self._event(hold, channel), notice])
             await say(line)
 
-        ask = self._ask(ruling, stated)
+        ask = self._ask(ruling, channel, stated)
         waits = self._waiting.wait(ask, held=held, objection=lambda: self._objection(ruling, access))
         self.held += 1
         try:
@@ -102,7 +105,7 @@ class Holding:
         await self._recording.append([*([] if seen else [statement]), self._event(hold, channel)])
         return replace(ruling, hold=hold)
 
-    def _ask(self, ruling: Ruling, stated: str) -> Ask:
+    def _ask(self, ruling: Ruling, channel: int, stated: str) -> Ask:
         principal, verdict = self._principal, ruling.verdict
         facts = ruling.facts.as_json()
         return Ask(
@@ -114,14 +117,14 @@ class Holding:
             },
             target=self._target,
             login=self._login,
-            statement=ruling.source.decode("utf-8", "surrogateescape"),
-            facts=facts_in_words(ruling.facts),
+            statement=self._masking.text(channel, ruling.source.decode("utf-8", "surrogateescape")),
+            facts=tuple(self._masking.text(channel, line) for line in facts_in_words(ruling.facts)),
             terms=tuple(
                 Terms(rule=rule, approvers=approvers)
                 for rule, approvers in zip(verdict.rules, verdict.approvers, strict=True)
             ),
             reason=verdict.reason,
-            stated=stated[:REASON_CHARS],
+            stated=self._masking.text(channel, stated[:REASON_CHARS]),
             policy=verdict.policy,
             binding=self._waiting.binder.bind(
                 session=self._recording.id,

@@ -46,6 +46,13 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Nothing more came of a stream for a while: input, output or error."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutputUnwanted:
     """The bot's reader has gone (`… | head -1`): what the command still prints goes nowhere."""
 
@@ -67,7 +74,7 @@ class Closed:
     waits: bool = False
 
 
-Item = Data | Eof | Resize | Signal | OutputUnwanted | Exited | Closed
+Item = Data | Eof | Quiet | Resize | Signal | OutputUnwanted | Exited | Closed
 
 
 class Inbox:

@@ -14,6 +14,7 @@ from bastion.principal import Principal, principal_of
 from bastion.resolve import access_request, find_target
 from bastion.settings import Config, Target
 from policies.engine import Policy
+from policies.masking.plan import Plan
 from policies.model import Access, Request, Verdict, VerdictKind
 
 
@@ -46,6 +47,16 @@ class Question:
             return policy.decide(request)
         except Refused as error:
             return _denied(error.public)
+
+    def masked(self, access: Access | None) -> Plan | None:
+        """Return what is masked of an access; None if nothing is, or if it may not begin at all."""
+        if access is None:
+            return None
+        try:
+            policy, request = self.asked(access)
+        except Refused:
+            return None
+        return policy.masking(request)
 
     def denial(self, access: Access | None, verdict: Verdict, session: str) -> str:
         """Return what a bot is told whose access may not begin."""

@@ -11,29 +11,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from bastion.errors import BastionError
 from bastion.gate import STATUS_DENIED
-from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Resize, Signal
+from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Quiet, Resize, Signal
 from bastion.inlet import Admitted, Inlet
+from bastion.masking import STREAMS, ChannelMask, Passed, Stream, hits_event, pieces
+from bastion.quota import Quota
 from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError
 from recorder.errors import RecorderError
-from recorder.events import Event, Kind, weight
+from recorder.events import Event, Kind
 from recorder.recording import Recording
 
+_KINDS: Mapping[Stream, Kind] = {"input": Kind.INPUT, "output": Kind.OUTPUT, "error": Kind.ERROR}
 IN_FLIGHT = 2  # batches of one direction that are with the recorder at once
-
-
-class QuotaExceeded(BastionError):
-    """The session holds as much content as the recorder's quota allows, and no rule lets it go on."""
-
-    code = "quota"
 
 
 class PolicyChanged(BastionError):
@@ -81,41 +77,13 @@ class Outcome:
 
 
 @dataclass(slots=True, kw_only=True)
-class Quota:
-    """How much content a session may hold, and whether it may then go on by length and digest alone."""
-
-    limit_bytes: int
-    digest_only: bool
-    _running: dict[tuple[int, Kind], tuple[int, Any]] = field(default_factory=dict)
-
-    def apply(self, recording: Recording, events: list[Event]) -> list[Event]:
-        """Return the events to record; raise QuotaExceeded."""
-        size = sum(weight(event) for event in events)
-        if recording.content_bytes + size <= self.limit_bytes:
-            return events
-        if not self.digest_only:
-            raise QuotaExceeded(
-                f"this session has reached the recorder's quota of {self.limit_bytes} bytes of content"
-            )
-        return [self._digest(recording, event) if event.data else event for event in events]
-
-    def _digest(self, recording: Recording, event: Event) -> Event:
-        length, running = self._running.setdefault((event.channel, event.kind), (0, hashlib.sha256()))
-        running.update(event.data)
-        length += len(event.data)
-        self._running[event.channel, event.kind] = (length, running)
-        return recording.event(
-            Kind.DIGEST, event.channel, stream=event.kind.value, length=length, sha256=running.hexdigest()
-        )
-
-
-@dataclass(slots=True, kw_only=True)
 class Relay:
     """One channel between a bot and a target.
 
     An `inlet` judges the bot's input. Once it has shut, the target gets the end of input, and the channel ends with the
     status that the inlet named when what was allowed before has come to its own end. Input without an inlet goes on as
-    long as `free` says so.
+    long as `free` says so. A `mask` changes what is recorded, and
+    what of the target's output goes on.
     """
 
     bot: BotEnd
@@ -125,6 +93,7 @@ class Relay:
     quota: Quota
     tap: Tap | None = None
     inlet: Inlet | None = None
+    mask: ChannelMask | None = None
     free: Callable[[], bool] = lambda: True
     _shut: bool = False
     _status: int = STATUS_DENIED
@@ -177,6 +146,8 @@ class Relay:
                 await self._landed("client")
                 await self._unstalled("client", self.bot.inbox)
                 match run:
+                    case Quiet():
+                        await self._settle("client", ["input"])
                     case Data() | Eof() if self._shut:
                         pass
                     case Data() if self.inlet is not None:
@@ -194,6 +165,7 @@ class Relay:
                     case Eof():
                         if self.inlet is not None:
                             await self._admit(self.inlet.end())
+                        await self._settle("client", ["input"], end=True)
                         if not self._shut:
                             await self._append([self._event(Kind.EOF, side="client")])
                             self.target.write_eof()
@@ -222,14 +194,18 @@ class Relay:
                 await self._landed("target")
                 await self._unstalled("target", self.target.inbox)
                 match run:
+                    case Quiet():
+                        await self._settle("target", STREAMS[1:])
                     case Data():
                         await self._pass("target", run.data)
                     case Eof():
+                        await self._settle("target", STREAMS[1:], end=True)
                         await self._append([self._event(Kind.EOF, side="target")])
                         self.bot.write_eof()
                     case Exited():
                         exited = run
                     case Closed():
+                        await self._settle("target", STREAMS[1:], end=True)
                         closed = True
                     case _:
                         pass
@@ -239,7 +215,9 @@ class Relay:
     async def _admit(self, admissions: AsyncIterator[Admitted]) -> None:
         """Record what was judged; then let go of what was allowed, and say what was not."""
         async for admitted in admissions:
-            await self._append(admitted.events, bytes_in=len(admitted.forward), bytes_out=len(admitted.shown))
+            await self._append(
+                self._veiled(admitted.events), bytes_in=len(admitted.forward), bytes_out=len(admitted.shown)
+            )
             if admitted.told:
                 await self.bot.write(admitted.told, error=True)
             if admitted.shown:
@@ -251,16 +229,47 @@ class Relay:
                 await self._append([self._event(Kind.EOF, side="client", of="denied")])
                 self.target.write_eof()
 
+    def _veiled(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return what was judged with its input masked, statement by statement."""
+        if self.mask is None:
+            return events
+        mask = self.mask
+        return [
+            one for event in events for one in (mask.whole(event) if event.kind is Kind.INPUT else [event])
+        ]
+
     async def _stream(self, side: Side, run: Data) -> None:
-        """Record bytes as they are; they go on as soon as they are committed, while the next are being recorded."""
-        size = len(run.data)
+        """Record bytes; they go on as soon as they are committed, while the next are being recorded."""
+        stream: Stream = "input" if side == "client" else "error" if run.error else "output"
+        if self.mask is None:
+            await self._carry(side, stream, Passed(run.data, run.data))
+            return
+        for piece in pieces(run.data):
+            await self._carry(side, stream, self.mask.take(stream, piece))
+            await asyncio.sleep(0)  # masking takes time: others have their turn between two pieces (law L11)
+        inbox = self.bot.inbox if side == "client" else self.target.inbox
+        self.mask.when_quiet(stream, lambda: inbox.put(Quiet(stream)))
+
+    async def _settle(self, side: Side, streams: Sequence[Stream], *, end: bool = False) -> None:
+        """Let go of what the mask holds back of these streams, as far as it may, or all of it at the `end`."""
+        if self.mask is None:
+            return
+        for stream in streams:
+            await self._carry(side, stream, self.mask.end(stream) if end else self.mask.idle(stream))
+        await self._landed(side)
+
+    async def _carry(self, side: Side, stream: Stream, passed: Passed) -> None:
+        if not (passed.recorded or passed.released or passed.hits):
+            return
+        content = self.recording.event(_KINDS[stream], self.channel, passed.recorded)
+        events = [content, *hits_event(content, stream, passed.hits)]
+        size = len(passed.released)
         if side == "client":
-            commit = self._begin([self._content(Kind.INPUT, run)], bytes_in=size)
-            release = partial(self.target.send, run.data)
+            commit = self._begin(events, bytes_in=size)
+            release = partial(self.target.send, passed.released)
         else:
-            kind = Kind.ERROR if run.error else Kind.OUTPUT
-            commit = self._begin([self._content(kind, run)], bytes_out=size)
-            release = partial(self.bot.send, run.data, error=run.error)
+            commit = self._begin(events, bytes_out=size)
+            release = partial(self.bot.send, passed.released, error=stream == "error")
         flying = self._flying[side]
         flying.append(commit)
         commit.add_done_callback(partial(self._release, release))
@@ -346,9 +355,6 @@ class Relay:
     def _events(self, tapped: Tapped) -> list[Event]:
         at_us = self.recording.at_us()
         return [Event(at_us, event.kind, self.channel, event.data, event.detail) for event in tapped.events]
-
-    def _content(self, kind: Kind, run: Data) -> Event:
-        return self.recording.event(kind, self.channel, run.data)
 
     def _event(self, kind: Kind, **detail: Any) -> Event:
         return self.recording.event(kind, self.channel, **detail)

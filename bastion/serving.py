@@ -30,6 +30,7 @@ from bastion.holds.waiting import Waiting
 from bastion.house import House, Roll
 from bastion.issuers import Issuers
 from bastion.keyring import Keyring
+from bastion.masking import prepare
 from bastion.memory import give_back
 from bastion.register import Register
 from bastion.session import Way
@@ -73,6 +74,7 @@ class Server:
         self._host = HostIdentity(keyring, clock.now)
         self._issuers = Issuers(self._tasks)
         self._issuers.adopt(self._issuers.prepare(config, key_files))
+        prepare(config)
         self.house = House(
             config=config,
             keyring=keyring,
@@ -129,6 +131,7 @@ class Server:
     def adopt(self, config: Config, key_files: Mapping[str, bytes]) -> list[str]:
         """Put another configuration in force, all or nothing; return the sessions that it ends."""
         self._issuers.adopt(self._issuers.prepare(config, key_files))
+        prepare(config)
         return self.house.adopt(config)
 
     async def stop(self, reason: str, patience_s: float) -> None:

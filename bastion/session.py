@@ -24,14 +24,17 @@ from bastion.holds.waiting import Waiting
 from bastion.idleness import idle_too_long
 from bastion.inbox import Exited, all_closed
 from bastion.inlet import Channel
+from bastion.masking import Masking
 from bastion.principal import Principal
 from bastion.question import Question
-from bastion.relay import BotEnd, PolicyChanged, Quota, QuotaExceeded, Relay, TargetEnd
+from bastion.quota import Quota, QuotaExceeded
+from bastion.relay import BotEnd, PolicyChanged, Relay, TargetEnd
 from bastion.requests import Request
 from bastion.resolve import find_target
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
 from bastion.transfer import OperationDenied, TransferError
+from policies.masking.errors import DetectorFault
 from policies.model import Access, Verdict
 from recorder.errors import RecorderError
 from recorder.events import Event, Kind
@@ -84,6 +87,8 @@ class Session:
             session=self.id,
             about=f"identity={principal.name} target={target.name} login={login}",
         )
+        self._masking = Masking()
+        recording.veil = self._masking.events
         self._holding = Holding(
             waiting,
             gate=self._gate,
@@ -91,6 +96,7 @@ class Session:
             principal=principal,
             target=target.name,
             login=login,
+            masking=self._masking,
         )
         self._tasks = Tasks()
         self._channels = 0
@@ -237,6 +243,7 @@ class Session:
         A terminal may also begin as `raw`: recorded and not filtered.
         """
         access = request.access
+        self._masking.begin(channel, self._question.masked(access))
         verdict = self._question.begins(access)
         terminal = request.pty is not None and access in (Access.EXEC, Access.SHELL)
         if terminal and not verdict.allowed and not verdict.rules and self._gate.raw_rules():
@@ -328,6 +335,7 @@ class Session:
             quota=quota,
             tap=tap_of(request, self._gate.operation),
             inlet=course.inlet,
+            mask=self._masking.of(channel),
             free=still_free(request, self._gate, lambda: self._config().policy)
             if not course.raw
             else lambda: True,
@@ -345,6 +353,9 @@ class Session:
                 relay.bot.close()
         except OperationDenied as error:
             await self._refuse(relay.bot, channel, error.public, STATUS_DENIED, on_close)
+        except DetectorFault as error:
+            log.error("session=%s %s", self.id, error)
+            self.end(f"session ended: {error}")
         except (QuotaExceeded, TransferError, PolicyChanged) as error:
             self.end(f"session ended: {error.public}")
         except RecorderError as error:
@@ -354,6 +365,7 @@ class Session:
             on_close()
         finally:
             relay.target.abort()
+            self._masking.end(channel)
 
     async def _refuse(
         self, bot: BotEnd, channel: int, text: str, status: int, on_close: Callable[[], None]

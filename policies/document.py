@@ -21,16 +21,19 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from policies.contradiction import contradiction, misspelt_program
 from policies.document_approvers import ApproversTable
+from policies.document_mask import MaskTable
 from policies.document_table import Table, listed
+from policies.document_when import OneOrMore, RuleId, WhenTable, checked_pattern, frozen
 from policies.engine import Policy
 from policies.errors import PolicyInvalidError
 from policies.explain import explain
 from policies.facts import Flag
-from policies.model import Access, Match, Operation, PastQuota, Rule, Severity, VerdictKind, When
-from policies.pattern import GLOB_PREFIX, glob_mistake
+from policies.masking.plan import MaskRule
+from policies.model import Match, Operation, PastQuota, Rule, Severity, VerdictKind
 from policies.problem import Problem, parse_toml, shown
 from policies.schema import tidied
 from policies.source import Source
@@ -38,24 +41,8 @@ from policies.source import Source
 ELLIPSIS = "..."
 
 
-def _rule_id(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9._-]+", text):
-        raise ValueError(f'got {shown(text)}, expected lower-case letters, digits, ".", "_" and "-"')
-    return text
-
-
-def _pattern(text: str) -> str:
-    if not text.removeprefix(GLOB_PREFIX) or not text.isprintable():
-        raise ValueError(
-            f'got {shown(text)}, expected printable text to match exactly, or "{GLOB_PREFIX}" and a glob'
-        )
-    if wrong := glob_mistake(text):
-        raise ValueError(f"{shown(text)} {wrong}")
-    return text
-
-
 def _program(text: str) -> str:
-    if wrong := misspelt_program(_pattern(text)):
+    if wrong := misspelt_program(checked_pattern(text)):
         raise ValueError(wrong)
     return text
 
@@ -66,25 +53,10 @@ def _attack(text: str) -> str:
     return text
 
 
-def _label(text: str) -> str:
-    if not text or not text.isprintable():
-        raise ValueError(f"got {shown(text)}, expected the name of a label, which matches exactly")
-    return text
-
-
 def _one_line(text: str) -> str:
     if not text.isprintable():
         raise ValueError(f"got {shown(text)}, expected one line of printable text")
     return text
-
-
-RuleId = Annotated[str, AfterValidator(_rule_id)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Label = Annotated[str, AfterValidator(_label)]
-Patterns = Annotated[list[Pattern], Field(min_length=1)]
-OneOrMore = Annotated[
-    Patterns, BeforeValidator(listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)])
-]
 
 
 Programs = Annotated[
@@ -104,40 +76,6 @@ Operations = Annotated[
         listed, json_schema_input_type=Operation | Annotated[list[Operation], Field(min_length=1)]
     ),
 ]
-
-
-class WhenTable(Table):
-    """What the rule speaks of; every field must match, and a field that is left out matches anything."""
-
-    groups: Patterns | None = Field(
-        default=None, description="Groups; any of the identity's is enough.", examples=[["ci"]]
-    )
-    identities: Patterns | None = Field(
-        default=None, description="Names of identities.", examples=[["orders-deployer"]]
-    )
-    targets: Patterns | None = Field(default=None, description="Names of targets.", examples=[["glob:web-*"]])
-    labels: Annotated[dict[Label, OneOrMore], Field(min_length=1)] | None = Field(
-        default=None,
-        description="Labels of the target: each key must be there, with the value or one of the values.",
-        examples=[{"env": "dev"}],
-    )
-    logins: Patterns | None = Field(
-        default=None, description="User names on the target.", examples=[["deploy"]]
-    )
-    access: Annotated[list[Annotated[Access, Strict(False)]], Field(min_length=1)] | None = Field(
-        default=None, description="Kinds of access: exec, shell, sftp, raw.", examples=[["exec"]]
-    )
-
-    def when(self) -> When:
-        """Return what this table says."""
-        return When(
-            groups=_frozen(self.groups),
-            identities=_frozen(self.identities),
-            targets=_frozen(self.targets),
-            labels=None if self.labels is None else {key: tuple(value) for key, value in self.labels.items()},
-            logins=_frozen(self.logins),
-            access=None if self.access is None else frozenset(self.access),
-        )
 
 
 class MatchTable(Table):
@@ -230,20 +168,20 @@ class MatchTable(Table):
         more = self.argv is not None and self.argv[-1] == [ELLIPSIS]
         argv = None if self.argv is None else tuple(tuple(words) for words in self.argv)
         return Match(
-            program=_frozen(self.program),
+            program=frozen(self.program),
             argv=argv[:-1] if argv is not None and more else argv,
             more=more,
-            args_any=_frozen(self.args_any),
-            args_all=_frozen(self.args_all),
-            args_none=_frozen(self.args_none),
-            reads=_frozen(self.reads),
-            writes=_frozen(self.writes),
-            contacts=_frozen(self.contacts),
-            defines=_frozen(self.defines),
+            args_any=frozen(self.args_any),
+            args_all=frozen(self.args_all),
+            args_none=frozen(self.args_none),
+            reads=frozen(self.reads),
+            writes=frozen(self.writes),
+            contacts=frozen(self.contacts),
+            defines=frozen(self.defines),
             flags=None if self.flags is None else frozenset(self.flags),
             operation=None if self.operation is None else frozenset(self.operation),
-            text=_frozen(self.text),
-            text_none=_frozen(self.text_none),
+            text=frozen(self.text),
+            text_none=frozen(self.text_none),
         )
 
 
@@ -338,28 +276,34 @@ class RuleTable(Table):
 
 
 class Document(Table):
-    """A policy file: rules, and nothing else."""
+    """A policy file: rules, and what is masked."""
 
     rule: list[RuleTable] = Field(default=[], description="The rules; a file without any allows nothing.")
+    mask: list[MaskTable] = Field(default=[], description="What is masked in answers and records.")
 
 
 def parse_policy(sources: Iterable[Source]) -> Policy:
     """Return the policy that the files make together; raise PolicyInvalidError with all that is wrong."""
     problems: list[Problem] = []
-    rules: dict[str, tuple[Rule, str]] = {}
+    taken: dict[str, str] = {}
+    rules: list[Rule] = []
+    masks: list[MaskRule] = []
     for source in sources:
-        tables, wrong = _rule_tables(source)
+        tables, wrong = _tables(source)
         problems += wrong
-        for index, table in tables:
-            place = f"{source.label}: rule[{index}]"
-            if table.id in rules:
-                message = f"{shown(table.id)} is taken by {rules[table.id][1]}, expected an id of its own"
-                problems.append(Problem(source.label, f"rule[{index}].id", message))
+        for key, table in tables:
+            if table.id in taken:
+                message = f"{shown(table.id)} is taken by {taken[table.id]}, expected an id of its own"
+                problems.append(Problem(source.label, f"{key}.id", message))
+                continue
+            taken[table.id] = f"{source.label}: {key}"
+            if isinstance(table, MaskTable):
+                masks.append(table.rule())
             else:
-                rules[table.id] = (table.rule((source.label, f"rule[{index}]")), place)
+                rules.append(table.rule((source.label, key)))
     if problems:
         raise PolicyInvalidError(problems)
-    return Policy(rules=tuple(rule for rule, _ in rules.values()))
+    return Policy(rules=tuple(rules), masks=tuple(masks))
 
 
 @cache
@@ -368,24 +312,22 @@ def json_schema() -> dict[str, Any]:
     return tidied(Document.model_json_schema(), "bastion policy")
 
 
-def _rule_tables(source: Source) -> tuple[list[tuple[int, RuleTable]], list[Problem]]:
-    """Return the sound rules of one file, each with its index, and what is wrong with the rest."""
+def _tables(source: Source) -> tuple[list[tuple[str, RuleTable | MaskTable]], list[Problem]]:
+    """Return the sound tables of one file, each with its key, and what is wrong with the rest."""
     raw = parse_toml(source.text, source.label)
     if isinstance(raw, Problem):
         return [], [raw]
+    kinds: dict[str, type[RuleTable] | type[MaskTable]] = {"rule": RuleTable, "mask": MaskTable}
+    findings: list[ErrorDetails] = []
     try:
-        return list(enumerate(Document.model_validate(raw).rule)), []
+        Document.model_validate(raw)
     except ValidationError as error:
         findings = error.errors()
-        broken = {finding["loc"][1] for finding in findings if len(finding["loc"]) > 1}
-    rows = raw.get("rule")
-    sound = [
-        (index, RuleTable.model_validate(row))
-        for index, row in enumerate(rows if isinstance(rows, list) else ())
-        if index not in broken
-    ]
-    return sound, explain(source.label, json_schema(), findings)
-
-
-def _frozen(patterns: list[str] | None) -> tuple[str, ...] | None:
-    return None if patterns is None else tuple(patterns)
+    broken = {finding["loc"][:2] for finding in findings}
+    sound: list[tuple[str, RuleTable | MaskTable]] = []
+    for name, kind in kinds.items():
+        rows = raw.get(name)
+        for index, row in enumerate(rows if isinstance(rows, list) else ()):
+            if (name, index) not in broken and (name,) not in broken:
+                sound.append((f"{name}[{index}]", kind.model_validate(row)))
+    return sound, explain(source.label, json_schema(), findings) if findings else []

@@ -17,6 +17,7 @@ from typing import Any
 
 from policies.compiled import Entry
 from policies.facts import Facts, unparsed
+from policies.masking.plan import MaskRule, Plan, plan
 from policies.model import Approvers, Match, Request, Rule, Severity, Verdict, VerdictKind, When
 from policies.scope import Scope
 from policies.when import unmet
@@ -31,9 +32,13 @@ class Policy:
     """A set of rules; their ids are unique, and with none of them everything is denied."""
 
     rules: tuple[Rule, ...] = ()
+    masks: tuple[MaskRule, ...] = ()
     _entries: dict[str, tuple[Entry, ...]] = field(init=False, compare=False, repr=False)
     _scopes: OrderedDict[object, Scope] = field(
         default_factory=OrderedDict, init=False, compare=False, repr=False
+    )
+    _plans: dict[tuple[MaskRule, ...], Plan | None] = field(
+        default_factory=dict, init=False, compare=False, repr=False
     )
     _digest: str = field(init=False, compare=False, repr=False)
 
@@ -44,6 +49,7 @@ class Policy:
             for rule in self.rules
         }
         canonical = sorted((_canonical(rule) for rule in self.rules), key=lambda rule: str(rule["id"]))
+        canonical += sorted((_canonical_mask(rule) for rule in self.masks), key=lambda rule: str(rule["id"]))
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         object.__setattr__(self, "_entries", entries)
         object.__setattr__(self, "_digest", hashlib.sha256(text.encode()).hexdigest())
@@ -101,6 +107,13 @@ class Policy:
     def entries(self, rule: str) -> tuple[Entry, ...]:
         """Return the compiled entries of the rule of this id."""
         return self._entries[rule]
+
+    def masking(self, request: Request) -> Plan | None:
+        """Return what is masked of such an access; None if nothing is."""
+        rules = tuple(rule for rule in self.masks if not unmet(rule.when, request))
+        if rules not in self._plans:
+            self._plans[rules] = plan(rules)
+        return self._plans[rules]
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the rules in canonical form: one for any order of the same rules."""
@@ -207,6 +220,15 @@ def _canonical(rule: Rule) -> dict[str, Any]:
 
 def _canonical_approvers(approvers: Approvers) -> dict[str, Any]:
     return {**asdict(approvers), "groups": sorted(set(approvers.groups))}
+
+
+def _canonical_mask(rule: MaskRule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "when": _spoken(rule.when, ("groups", "identities", "targets", "logins", "access")),
+        "detectors": sorted(rule.detectors),
+        "action": [rule.action.kind.value, rule.action.first, rule.action.last],
+    }
 
 
 def _canonical_match(match: Match) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class Kind(StrEnum):
     TARGET_PROTOCOL = "target-protocol"  # data: sftp or scp bytes from the target, file payload left out
     FILE = "file"  # detail: op, path, direction, length, sha256, ... see bastion.transfer
     DIGEST = "digest"  # detail: stream, length, sha256 of content that is not kept; of, ended: see bastion.transfer
-    MASK = "mask"  # detail: stream, hits: [[detector, kind, action, line, column, length], …]; never the values
+    MASK = (
+        "mask"  # detail: stream, hits: [[detector, kind, action, line, column, length], …]; never the values
+    )
     RESIZE = "resize"  # detail: cols, rows, width_px, height_px
     SIGNAL = "signal"  # detail: name, from the bot to the target
     EOF = "eof"  # detail: side, "client" or "target"; `of` "output" when the bot reads no more

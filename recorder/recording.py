@@ -44,7 +44,10 @@ class Header:
 
 
 class Recording:
-    """One session on its way into the store. Appends are committed in the order in which they are called."""
+    """One session on its way into the store. Appends are committed in the order in which they are called.
+
+    `veil` may put other events in the place of those that are to be recorded.
+    """
 
     def __init__(self, store: Store, header: Header) -> None:
         self.header = header
@@ -61,6 +64,7 @@ class Recording:
         self._commits = 0
         self._undone = NEVER  # the first commit that was lost: none that follows it may be kept
         self._busy = False
+        self.veil: Callable[[Sequence[Event]], Sequence[Event]] = lambda events: events
 
     @property
     def passed_bytes(self) -> int:
@@ -113,6 +117,7 @@ class Recording:
         Raise SessionBroken or StoreClosed; the future gets StoreError or SessionBroken.
         """
         self._busy = True
+        events = self.veil(events)
         self.content_bytes += sum(weight(event) for event in events)
         return self._commit(events, bytes_in=bytes_in, bytes_out=bytes_out)
 

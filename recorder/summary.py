@@ -24,7 +24,9 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-ROW_KINDS = frozenset({Kind.OPEN, Kind.REQUEST, Kind.MASK, Kind.EXIT, Kind.CLOSE})  # events that change the row
+ROW_KINDS = frozenset(
+    {Kind.OPEN, Kind.REQUEST, Kind.MASK, Kind.EXIT, Kind.CLOSE}
+)  # events that change the row
 
 
 @dataclass(slots=True, kw_only=True)

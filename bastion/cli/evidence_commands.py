@@ -18,6 +18,7 @@ import click
 
 from bastion.cli import present
 from bastion.cli.door import Door, config_option, open_evidence, public_keys, read_config
+from bastion.cli.exposure import exposure
 from bastion.cli.replay import play
 from bastion.cli.times import since_us
 from bastion.clock import Clock
@@ -292,4 +293,4 @@ def _tell(report: Report, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-COMMANDS = (sessions, show, replay, export, verify)
+COMMANDS = (sessions, show, exposure, replay, export, verify)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from bastion.cli.exposure import exposure_text
 from bastion.cli.times import iso, lasted, short
 from recorder.events import Event, Kind
 from recorder.evidence import SessionRow
@@ -39,6 +40,7 @@ def session_object(row: SessionRow) -> dict[str, Any]:
         "bytes_in": row.bytes_in,
         "bytes_out": row.bytes_out,
         "claims": dict(row.claims),
+        "exposure": {name: dict(counts) for name, counts in row.exposure.items()},
         "sealed": row.sealed,
     }
 
@@ -124,6 +126,7 @@ def details_text(shown: dict[str, Any]) -> str:
         ("when", f"{shown['started_at']} to {shown['ended_at'] or 'now'}"),
         ("ended", shown["end_reason"] or "not yet"),
         ("moved", f"{shown['bytes_in']} bytes in, {shown['bytes_out']} bytes out"),
+        ("exposed", exposure_text(shown["exposure"])),
         ("key", f"{shown['certificate'].get('key')}, certificate {shown['certificate'].get('key_id')}"),
     ]
     lines += [f"{name:<9} {plain(str(value))}" for name, value in pairs]

@@ -27,7 +27,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 BLOCK_BYTES = 16
 TAG_BYTES = 16
 MINIMUM_PADDING_BYTES = 4
-PADDING_AHEAD_BYTES = 4096  # of random padding are fetched at once: a system call for each packet costs more than it
+PADDING_AHEAD_BYTES = (
+    4096  # of random padding are fetched at once: a system call for each packet costs more than it
+)
 ROOM_HIGH_BYTES = 1024 * 1024  # what waits to be sent before a writer must wait in turn
 ROOM_LOW_BYTES = 512 * 1024  # and when it may go on: early, so that the far end never waits for us
 _DATA_AT = 10  # in a packet of data: padding length, type, channel, length of the data

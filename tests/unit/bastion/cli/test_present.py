@@ -49,7 +49,8 @@ def shown_lines(text: str) -> list[str]:
 def test_an_object_has_the_fields_that_the_documentation_lists() -> None:
     shown = present.session_object(row())
     assert " ".join(shown) == (
-        "id state identity owner target login access started_at ended_at exit_status bytes_in bytes_out claims sealed"
+        "id state identity owner target login access started_at ended_at exit_status bytes_in bytes_out claims"
+        " exposure sealed"
     )
     assert shown["started_at"] == "2023-11-14T22:13:20.000000Z"
     assert shown["ended_at"] == "2023-11-14T22:13:22.500000Z"

@@ -1,0 +1,220 @@
+"""Mask what one channel lets pass and what is recorded of it.
+
+Output and stderr are masked before they are recorded and released, so that both have the same bytes (law L10). Input
+goes to the target as it came (law L3), but not before what is recorded of it has been masked; a statement or a command
+is masked in the record by itself, literal values only, so that no mask can hide what ran.
+
+In      bytes of each stream; events before they are recorded
+Out     Passed: bytes to record and to release, and the hits
+Holds   what a Redactor holds back, for each stream
+Errors  DetectorFault: the session cannot go on (law L2)
+Source  docs/masking.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bastion.settings import Config
+from policies.masking.plan import Plan
+from policies.masking.redactor import Hit, Redactor
+from policies.model import Access, Request
+from recorder.events import Event, Kind
+
+Stream = Literal["input", "output", "error"]
+STREAMS: tuple[Stream, ...] = ("input", "output", "error")
+
+_WHOLE = frozenset({Kind.REQUEST, Kind.STATEMENT})  # that are recorded as whole texts
+_TEXTS = frozenset({"facts", "env"})  # details that repeat them
+
+IDLE_S = 0.03  # after which what cannot become a match any more is let out, at a prompt without a newline
+PIECE_BYTES = 64 * 1024  # are masked in one step of the loop (law L11)
+
+# What a value may not have in it, or a mask could hide a command: operators, substitutions, ends of lines.
+_ACTIVE = re.compile(rb"[$`;&|<>(){}\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """`recorded` goes into the recording; `released` to the other side."""
+
+    recorded: bytes
+    released: bytes
+    hits: tuple[Hit, ...] = ()
+
+
+def prepare(config: Config) -> None:
+    """Compile what the policy masks anywhere, so that no session has to wait for it."""
+    policy = config.policy
+    if not policy.masks:
+        return
+    for identity, target in itertools.product(config.identities, config.targets):
+        for login, access in itertools.product(target.logins, Access):
+            policy.masking(
+                Request(
+                    identity=identity.name,
+                    groups=frozenset(identity.groups),
+                    target=target.name,
+                    labels=target.labels,
+                    login=login,
+                    access=access,
+                )
+            )
+
+
+class Masking:
+    """What is masked in one session, under a key of its own: its digests of values mean nothing outside of it."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._channels: dict[int, ChannelMask] = {}
+
+    def begin(self, channel: int, plan: Plan | None) -> None:
+        """Take what is masked on a channel, from now on."""
+        if plan is not None:
+            self._channels[channel] = ChannelMask(plan, self._key)
+
+    def of(self, channel: int) -> ChannelMask | None:
+        """Return the mask of a channel."""
+        return self._channels.get(channel)
+
+    def end(self, channel: int) -> None:
+        """Forget a channel."""
+        self._channels.pop(channel, None)
+
+    def events(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return events as they may be recorded: commands and statements masked; streams are, where they pass."""
+        if not self._channels:
+            return events
+        return [masked for event in events for masked in self._event(event)]
+
+    def text(self, channel: int, text: str) -> str:
+        """Return a statement as people may see it."""
+        mask = self.of(channel)
+        return text if mask is None else mask.text(text)
+
+    def _event(self, event: Event) -> Sequence[Event]:
+        mask = self.of(event.channel) if event.kind in _WHOLE else None
+        return [event] if mask is None else mask.whole(event)
+
+
+class ChannelMask:
+    """The mask of one channel, under the key of its session."""
+
+    def __init__(self, plan: Plan, key: bytes) -> None:
+        self._plan = plan
+        self._key = key
+        self._redactors: dict[Stream, Redactor] = {stream: plan.redactor(key) for stream in STREAMS}
+        self._input = bytearray()  # what came, and is not let out yet
+        self._timers: dict[Stream, asyncio.TimerHandle] = {}
+
+    # Statements and commands: whole texts.
+
+    def text(self, text: str) -> str:
+        """Return a text with its literal values masked."""
+        return self._literal(text.encode("utf-8", "surrogateescape"), []).decode("utf-8", "surrogateescape")
+
+    def whole(self, event: Event) -> list[Event]:
+        """Return an event as it may be recorded, literal values masked, and what was found in it."""
+        found: list[Hit] = []
+        data = self._literal(event.data, found)
+        detail = {
+            key: self._inside(value, found) if key in _TEXTS else value for key, value in event.detail.items()
+        }
+        masked = Event(event.at_us, event.kind, event.channel, data, detail)
+        return [masked, *hits_event(event, event.kind.value, found)]
+
+    def _literal(self, text: bytes, found: list[Hit]) -> bytes:
+        """Mask the values of one whole text, but for those that could be more than a value."""
+        redactor = self._plan.redactor(self._key)
+        begin = redactor.feed(text)
+        end = redactor.finish()
+        hits = begin.hits + end.hits
+        if not hits:
+            return text
+        out = bytearray()
+        at = 0
+        starts = _line_starts(text)
+        for hit in hits:
+            start = starts[hit.line - 1] + hit.column - 1
+            value = text[start : start + hit.length]
+            if start < at or _ACTIVE.search(value):
+                continue
+            out += text[at:start] + f"[{hit.detector}]".encode()
+            at = start + hit.length
+            found.append(hit)
+        return bytes(out + text[at:])
+
+    def _inside(self, value: Any, found: list[Hit]) -> Any:
+        match value:
+            case str():
+                return self._literal(value.encode("utf-8", "surrogateescape"), found).decode(
+                    "utf-8", "surrogateescape"
+                )
+            case dict():
+                return {key: self._inside(one, found) for key, one in value.items()}
+            case list():
+                return [self._inside(one, found) for one in value]
+            case _:
+                return value
+
+    # Streams.
+
+    def take(self, stream: Stream, data: bytes) -> Passed:
+        """Take more of a stream; return what may go on."""
+        self._keep(stream, data)
+        masked = self._redactors[stream].feed(data)
+        return self._passed(stream, bytes(masked.out), masked.hits)
+
+    def idle(self, stream: Stream) -> Passed:
+        """Return what may go on although nothing follows for a while."""
+        masked = self._redactors[stream].flush_idle()
+        return self._passed(stream, bytes(masked.out), masked.hits)
+
+    def end(self, stream: Stream) -> Passed:
+        """Return what is left: nothing follows."""
+        masked = self._redactors[stream].finish()
+        return self._passed(stream, bytes(masked.out), masked.hits)
+
+    def when_quiet(self, stream: Stream, tell: Callable[[], None]) -> None:
+        """Call back once nothing more came of a stream for a while, if something of it is held back."""
+        timer = self._timers.pop(stream, None)
+        if timer is not None:
+            timer.cancel()
+        if self._redactors[stream].held_bytes:
+            self._timers[stream] = asyncio.get_running_loop().call_later(IDLE_S, tell)
+
+    def _keep(self, stream: Stream, data: bytes) -> None:
+        if stream == "input":
+            self._input += data
+
+    def _passed(self, stream: Stream, out: bytes, hits: Sequence[Hit]) -> Passed:
+        if stream != "input":
+            return Passed(out, out, tuple(hits))
+        size = len(self._input) - self._redactors[stream].held_bytes
+        released = bytes(self._input[:size])
+        del self._input[:size]
+        return Passed(out, released, tuple(hits))
+
+
+def hits_event(beside: Event, stream: str, hits: Sequence[Hit]) -> Iterator[Event]:
+    """Yield the event that says what was found, if anything was."""
+    if hits:
+        told = [[hit.detector, hit.kind, hit.action, hit.line, hit.column, hit.length] for hit in hits]
+        yield Event(beside.at_us, Kind.MASK, beside.channel, b"", {"stream": stream, "hits": told})
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Yield the bytes in pieces that one step of the loop may mask."""
+    for at in range(0, len(data), PIECE_BYTES):
+        yield data[at : at + PIECE_BYTES]
+
+
+def _line_starts(text: bytes) -> list[int]:
+    return [0, *(found.end() for found in re.finditer(rb"\n", text))]

@@ -1,0 +1,60 @@
+"""Say what is masked in one session: the detectors that its rules choose, and what becomes of what each finds.
+
+In      the [[mask]] rules whose `when` fits
+Out     Plan, which gives a Redactor for each stream
+Holds   the detectors compiled once for each choice of them
+Source  docs/masking.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from policies.masking.action import Action, ActionKind
+from policies.masking.catalogue import compiled
+from policies.masking.finder import Finder
+from policies.masking.redactor import Redactor
+from policies.model import When
+
+_STRICTEST_FIRST = (ActionKind.REDACT, ActionKind.HASH, ActionKind.PARTIAL, ActionKind.DETECT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MaskRule:
+    """One [[mask]] table: for whom and where, which detectors, and what becomes of what they find."""
+
+    id: str
+    detectors: frozenset[str]
+    action: Action
+    when: When = field(default_factory=When)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is masked in a session; of several rules for one detector the strictest counts."""
+
+    finder: Finder
+    actions: Mapping[str, Action]
+
+    def redactor(self, key: bytes) -> Redactor:
+        """Return a redactor for one stream; equal values give equal digests under one key."""
+        return Redactor(self.finder, key=key, actions=self.actions)
+
+
+def plan(rules: Iterable[MaskRule]) -> Plan | None:
+    """Return what these rules say together; None if they mask nothing."""
+    actions: dict[str, Action] = {}
+    for rule in rules:
+        for name in rule.detectors:
+            kept = actions.get(name)
+            if kept is None or _rank(rule.action) < _rank(kept):
+                actions[name] = rule.action
+    if not actions:
+        return None
+    return Plan(finder=Finder(compiled(frozenset(actions))), actions=actions)
+
+
+def _rank(action: Action) -> tuple[int, int]:
+    """Return how much an action lets pass: which way, and how long an edge."""
+    return _STRICTEST_FIRST.index(action.kind), action.first + action.last
