@@ -82,6 +82,8 @@ def unknown_names(rule: Rule, config: Config) -> Iterator[str]:
         for pattern in getattr(when, field) or ():
             if pattern.startswith(GLOB_PREFIX) or pattern in known:
                 continue
+            if field == "logins" and not rule.allows:
+                continue  # "never as root" is said of targets to come
             if field == "groups" and brought and pattern.startswith(brought):
                 continue  # a token may bring it
             hint = f' (a glob begins with "{GLOB_PREFIX}")' if set(pattern) & set("*?") else ""

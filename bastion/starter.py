@@ -61,7 +61,7 @@ quota = "1GiB"               # content per session; past it the session ends, un
 #auth = {{ kind = "certificate" }}  # `bastion keys user-ca` prints the line for its TrustedUserCAKeys
 
 [policy]
-files = ["policy.toml"]
+files = ["policy.toml", "library:masking"]  # the second masks secrets in answers, and personal data on prod
 """
 
 _POLICY = """\
