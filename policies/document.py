@@ -9,7 +9,7 @@ Source  docs/configuration.md; TOML 1.0.0; JSON Schema 2020-12
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -21,7 +21,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from policies.contradiction import contradiction, misspelt_program
 from policies.document_approvers import ApproversTable
@@ -318,7 +317,7 @@ def _tables(source: Source) -> tuple[list[tuple[str, RuleTable | MaskTable]], li
     if isinstance(raw, Problem):
         return [], [raw]
     kinds: dict[str, type[RuleTable] | type[MaskTable]] = {"rule": RuleTable, "mask": MaskTable}
-    findings: list[ErrorDetails] = []
+    findings: Sequence[Mapping[str, Any]] = ()
     try:
         Document.model_validate(raw)
     except ValidationError as error:

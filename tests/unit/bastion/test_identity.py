@@ -180,8 +180,8 @@ def test_t13_unicode_forms_are_not_folded_into_each_other():
         ("glob:v?", "v1", True),
         ("glob:v?", "v", False),
         ("glob:v?", "v10", False),
-        ("glob:[ab]", "a", False),
-        ("glob:[ab]", "[ab]", True),
+        ("glob:[ab]", "a", True),
+        ("glob:[ab]", "[ab]", False),
         ("glob:*", "a\nb", True),
         ("glob:*.example", "a.example.evil", False),
         ("*", "anything", False),  # without the prefix it is a plain string

@@ -41,7 +41,10 @@ def policy(text: str) -> Policy:
         ('id = "x"\nkinds = ["secret-things"]', "mask[0]: there is no kind 'secret-things'"),
         ('id = "x"\ndetectors = ["nothing"]', "mask[0]: there is no detector 'nothing'"),
         ('id = "x"\naction = "hide"', 'mask[0].action: got "hide", expected "redact"'),
-        ('id = "x"\nlast = 2', 'mask[0]: last is set where no edge stays, expected it with action = "partial"'),
+        (
+            'id = "x"\nlast = 2',
+            'mask[0]: last is set where no edge stays, expected it with action = "partial"',
+        ),
         ('id = "x"\naction = "partial"\nlast = 40', "mask[0].last"),
         ("kinds = []", "mask[0]"),
         ('id = "x"\nwhere = 1', "mask[0].where: unknown key"),

@@ -25,9 +25,10 @@ def request(login: str, access: Access, env: str = "dev") -> Request:
 def test_shipped_policy_is_sound_and_gives_reasons(name: str, tmp_path: Path) -> None:
     source = read_source(f"library:{name}", tmp_path)
     assert source.label == f"library:{name}"
-    rules = parse_policy([source]).rules
-    assert rules
-    assert all(rule.reason and rule.id.startswith(f"{name}.") for rule in rules)
+    policy = parse_policy([source])
+    assert policy.rules or policy.masks
+    assert all(rule.reason for rule in policy.rules)
+    assert all(one.id.startswith(f"{name}.") for one in (*policy.rules, *policy.masks))
 
 
 def test_all_shipped_policies_can_be_used_together(tmp_path: Path) -> None:
