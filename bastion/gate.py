@@ -151,9 +151,9 @@ class Gate:
         try:
             policy, request = self._asked(access)
         except Refused as error:
-            return self._ruled(facts, _refusal(error), source, hidden=hidden)
+            return self._ruled(facts, access, _refusal(error), source, hidden=hidden)
         verdict = await _off_the_loop(policy.judge, request, facts)
-        return self._ruled(facts, verdict, source, hidden=hidden)
+        return self._ruled(facts, access, verdict, source, hidden=hidden)
 
     def operation(self, facts: Facts) -> Judged | None:
         """Judge an operation on files, where the policy tells them apart."""
@@ -182,9 +182,11 @@ class Gate:
 
     def known(self, facts: Facts, access: Access, source: bytes = b"", *, hidden: bool = False) -> Ruling:
         """Judge what is known already."""
-        return self._ruled(facts, self.verdict(facts, access), source, hidden=hidden)
+        return self._ruled(facts, access, self.verdict(facts, access), source, hidden=hidden)
 
-    def _ruled(self, facts: Facts, verdict: Verdict, source: bytes, *, hidden: bool) -> Ruling:
+    def _ruled(
+        self, facts: Facts, access: Access, verdict: Verdict, source: bytes, *, hidden: bool
+    ) -> Ruling:
         ruling = Ruling(source=source, facts=facts, verdict=verdict)
         if verdict.notify:
             shown = (HIDDEN if hidden else self._masked(facts.statement, access)[:SHOWN_CHARS]).encode(
