@@ -76,6 +76,8 @@ def load(path: Path) -> Config:
     problems += [Problem(file, key, message) for key, message in incoherences(rows)]
     chosen = sound.table("policy", PolicyTable)
     policy, wrong = read_policy(file, chosen.files, path.parent) if chosen else (None, [])
+    if policy is not None and chosen is not None and chosen.approvers is not None:
+        policy = policy.with_approvers(chosen.approvers.approvers())
     problems += wrong
     if problems or not (rows.bastion and recorder and bounds and chosen and policy):
         raise ConfigError(problems)

@@ -26,6 +26,7 @@ from bastion.names import (
 from bastion.public_key_line import parse_public_key_line
 from bastion.quantities import check_packet_size, parse_size
 from bastion.settings import AuthKind, Durability, TargetKind
+from policies.document_approvers import ApproversTable
 from policies.duration import DAY_S, HOUR_S, MINUTE_S, parse_duration
 from policies.schema import tidied
 
@@ -331,6 +332,11 @@ class PolicyTable(Table):
     files: Annotated[list[Text], Field(min_length=1)] = Field(
         description="Policy files, or `library:NAME` for one that is shipped. All rules count, in no order.",
         examples=[["policy.toml"]],
+    )
+    approvers: ApproversTable | None = Field(
+        default=None,
+        description='Who may approve where a rule with verdict = "approve" names nobody, as those of the library do.',
+        examples=[{"groups": ["dba"]}],
     )
 
 

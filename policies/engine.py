@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from policies.compiled import Entry
@@ -53,6 +53,17 @@ class Policy:
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         object.__setattr__(self, "_entries", entries)
         object.__setattr__(self, "_digest", hashlib.sha256(text.encode()).hexdigest())
+
+    def with_approvers(self, approvers: Approvers) -> Policy:
+        """Return the same rules, where those that ask for approval and name nobody ask these."""
+        return Policy(
+            rules=tuple(
+                replace(rule, approvers=approvers)
+                if rule.verdict is VerdictKind.APPROVE and rule.approvers is None
+                else rule
+                for rule in self.rules
+            )
+        )
 
     def decide(self, request: Request) -> Verdict:
         """Return whether an access may begin; a request of no known access is denied (L4).

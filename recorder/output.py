@@ -101,6 +101,12 @@ def repeats_input(event: Event) -> bool:
     return event.kind is Kind.STATEMENT and event.detail.get("verdict") == "allow"
 
 
+def held(event: Event) -> str:
+    """Return how a HOLD stands, escaped for one line."""
+    detail = {key: plain(str(value)) for key, value in event.detail.items()}
+    return f"hold {detail.get('hold', '?')} {detail.get('reason') or detail.get('state', '?')}"
+
+
 def transferred(event: Event) -> str | None:
     """Return `upload /path 123 bytes` if the event is the last word on a file or a stream, else None."""
     detail = event.detail
@@ -130,6 +136,8 @@ def label(event: Event) -> str | None:
             text: str | None = command(event)
         case Kind.STATEMENT:
             text = judged(event)
+        case Kind.HOLD:
+            text = held(event)
         case Kind.MARKER:
             text = plain(str(event.detail.get("label", "")))
         case _:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recorder.events import Event, Kind
-from recorder.output import command, streamed, transferred
+from recorder.output import command, held, streamed, transferred
 from recorder.screen import Screen
 from recorder.terminal import TerminalFilter, plain
 
@@ -158,6 +158,8 @@ def _told(event: Event) -> str | None:
             return kind if kind == asked else f"{kind} {asked}"
         case Kind.STATEMENT:
             return _judged(event, why)
+        case Kind.HOLD:
+            return held(event)
         case Kind.VERDICT:
             return f"{detail.get('verdict', '?')} by {_rules(event)}{why}"
         case Kind.FILE:

@@ -80,12 +80,12 @@ def run_block(sandbox: Sandbox, block: Block) -> str:
     return ""
 
 
-def bots_machine(folder: Path) -> Sandbox:
-    """Return a sandbox with a target that trusts the bastion, configured by what docs/bots.md says."""
+def machine_of(page: str, folder: Path) -> Sandbox:
+    """Return a sandbox with a target that trusts the bastion, configured by what a page says."""
     ring = open_keyring(folder / "etc" / "bastion" / "keys")
     sandbox = Sandbox(folder, target_trusts=public_line(ring.user_ca))
     (sandbox.work / "cluster.jwks").write_text((folder / "issuer.jwks").read_text())
-    parts = [block for block in BLOCKS["docs/bots.md"] if block.language == "toml"]
+    parts = [block for block in BLOCKS[page] if block.language == "toml"]
     config = "\n".join([CONFIG, *(block.text for block in parts if "policy" not in block.words)])
     policy = "\n".join(block.text for block in parts if "policy" in block.words)
     path = sandbox.work / "bastion.toml"
@@ -99,7 +99,7 @@ def bots_machine(folder: Path) -> Sandbox:
 @pytest.fixture
 def bots(tmp_path: Path) -> Iterator[Sandbox]:
     """A machine as docs/bots.md has it."""
-    sandbox = bots_machine(tmp_path)
+    sandbox = machine_of("docs/bots.md", tmp_path)
     yield sandbox
     sandbox.strike()
 
@@ -153,6 +153,39 @@ def test_pipelines_of_docs_bots_get_a_certificate_and_a_session(bots: Sandbox) -
     assert seen == {"orders-deployer", "orders-release", "payments-nightly"}
     assert {row["access"] for row in listed} == {"exec", "sftp", "shell"}
     assert bots.real("/srv/orders/second.tar.gz").read_text() == (bots.work / "release.tar.gz").read_text()
+
+
+def test_commands_of_docs_approvals_hold_a_statement_and_let_it_go(tmp_path: Path) -> None:
+    sandbox = machine_of("docs/approvals.md", tmp_path)
+    try:
+        for block in BLOCKS["docs/bots.md"]:
+            if block.file is not None:
+                sandbox.write(block)
+        config = (sandbox.work / "ssh_config").read_text()
+        for name, claims in (
+            ("key", {"actor": "sam", "run_id": "8412"}),
+            ("kim", {"repository_id": "1300192", "environment": "on-call"}),
+        ):
+            (sandbox.work / "token").write_text(sandbox.token("github_actions", **claims))
+            (sandbox.work / f"{name}_config").write_text(
+                config.replace("IdentityFile key", f"IdentityFile {name}")
+            )
+            ask = f"ssh -F {name}_config login@bastion certificate < token > {name}-cert.pub"
+            script = f"bastion keys host-ca > known_hosts; ssh-keygen -q -t ed25519 -N '' -f {name}; {ask}"
+            sandbox.run(script, status=0, place=name)
+        printed, compared = "", 0
+        for block in BLOCKS["docs/approvals.md"]:
+            if block.language == "sh":
+                printed = run_block(sandbox, block)
+            elif "output" in block.words:
+                shown = re.sub(r"H-[0-9A-Z]{4}", "H-7K3Q", printed)
+                shown = re.sub("ls: cannot access .*\n", "", shown)
+                expected = re.escape(sandbox.translate(block.text)).replace("…", "[^\n]*")
+                assert re.fullmatch(expected, shown), f"{block.place}: printed was\n{shown}"
+                compared += 1
+        assert compared == 2
+    finally:
+        sandbox.strike()
 
 
 def test_commands_of_the_readme_work(bots: Sandbox) -> None:

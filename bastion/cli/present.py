@@ -92,7 +92,7 @@ def session_details(row: SessionRow, events: Iterable[Event]) -> dict[str, Any]:
         elif event.kind is Kind.REQUEST:
             text = event.data.decode("utf-8", "backslashreplace")
             told.append({"at_s": at, "channel": event.channel, "request": text, **event.detail})
-        elif event.kind in (Kind.VERDICT, Kind.EXIT, Kind.REFUSED):
+        elif event.kind in (Kind.VERDICT, Kind.HOLD, Kind.EXIT, Kind.REFUSED):
             told.append({"at_s": at, "channel": event.channel, "event": event.kind.value, **event.detail})
         elif event.kind is Kind.STATEMENT and (
             event.detail.get("verdict") != "allow" or event.detail.get("warn")

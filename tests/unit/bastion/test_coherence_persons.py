@@ -69,3 +69,14 @@ def test_the_socket_lies_where_others_can_reach_it(tmp_path: Path, socket: str, 
     (line,) = problems(tmp_path, with_lines(bastion=f'socket = "{socket}"'))
     assert line.startswith("bastion.socket: ")
     assert said in line
+
+
+def test_the_configuration_says_who_approves_where_a_rule_names_nobody(tmp_path: Path) -> None:
+    files = 'files = ["policy.toml", "library:no-raw"]\n'
+    rule = '[[rule]]\nid = "r"\nverdict = "approve"\n'
+    text = WHOLE.replace(files, f'{files}approvers = {{ groups = "dba", expires = "90s" }}\n')
+    (given, *_others) = load(write_config(tmp_path, text, rule)).policy.rules
+    assert given.approvers is not None
+    assert (given.approvers.groups, given.approvers.expires_s) == (("dba",), 90)
+    (line,) = problems(tmp_path, text.replace('"90s"', '"2d"'))
+    assert line.startswith('policy.approvers.expires: got "2d", expected a duration from 1s to 1d')

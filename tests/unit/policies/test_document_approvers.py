@@ -93,3 +93,11 @@ def test_who_may_approve_is_part_of_the_digest() -> None:
     ]
     assert len({*some, policy('id = "r"\nverdict = "approve"').digest()}) == 4
     assert policy(held('groups = ["a", "b"]')).digest() == policy(held('groups = ["b", "a"]')).digest()
+
+
+def test_a_rule_that_names_nobody_may_be_given_approvers_and_one_that_does_keeps_its_own() -> None:
+    made = policy('id = "s"\nverdict = "approve"', held('groups = "b"'), 'id = "a"\nverdict = "allow"')
+    given = made.with_approvers(Approvers(groups=("on-call",)))
+    assert [rule.approvers and rule.approvers.groups for rule in given.rules] == [("on-call",), ("b",), None]
+    assert given.judge_alone(FACTS).held
+    assert given.digest() != made.digest()

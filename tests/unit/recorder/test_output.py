@@ -79,3 +79,9 @@ def test_only_the_last_word_on_a_file_is_a_label() -> None:
     )
     assert label(Event(0, Kind.FILE, 1, detail=detail | {"op": "progress"})) is None
     assert label(Event(0, Kind.FILE, 1, detail={"op": "open", "path": "/srv/a"})) is None
+
+
+def test_t45_a_hold_has_a_marker_when_it_begins_and_when_it_ends() -> None:
+    waits = Event(1, Kind.HOLD, 1, b"", {"hold": "H-7K3Q", "state": "waiting"})
+    ended = Event(2, Kind.HOLD, 1, b"", {"hold": "H-7K3Q", "state": "denied", "reason": "denied by a\x1b[2J"})
+    assert [label(waits), label(ended)] == ["hold H-7K3Q waiting", "hold H-7K3Q denied by a\\x1b[2J"]
