@@ -70,13 +70,12 @@ def check(door: Door, files: tuple[str, ...], config_file: Path | None, as_json:
       bastion policy check team.toml
       bastion policy check --config bastion.toml
     """
-    config = _configuration(door, config_file, needed=not files)
-    if files:
-        made, problems = read_policies(files)
-    else:
-        made, problems = (config.policy if config else None), []
+    made, problems = read_policies(files)
     warnings: list[str] = []
-    if made is not None:
+    if made is not None:  # what is wrong in the files comes before what is wrong in the configuration
+        config = _configuration(door, config_file, needed=not files)
+        if config is not None and not files:
+            made = config.policy
         warnings = [str(warning) for warning in warnings_about(made.rules)]
         if config is not None:
             warnings += [line for rule in made.rules for line in unknown_names(rule, config)]

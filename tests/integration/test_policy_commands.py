@@ -92,6 +92,14 @@ def test_what_is_hardly_meant_is_warned_of_and_does_not_change_the_status(team: 
     assert "github/x" not in done.stderr
 
 
+def test_mistake_in_the_files_is_told_before_one_in_the_configuration(team: Path, tmp_path: Path) -> None:
+    team.write_text("[[rule]]\n")
+    config = tmp_path / "bastion.toml"
+    config.write_text("[nothing]\n")
+    lines = told(bastion("policy", "check", team, "--config", config))
+    assert {line.split(": ")[1] for line in lines} == {str(team)}
+
+
 # explain
 
 

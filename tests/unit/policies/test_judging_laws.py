@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.engine import Policy
+from policies.engine import MAX_SCOPES, Policy
 from policies.facts import Command, Facts, Flag, Touch
-from policies.model import Match, Rule, VerdictKind
+from policies.model import Access, Match, Request, Rule, VerdictKind, When
 from tests.statement_notes import word
 
 WORDS = ("rm", "ls", "-rf", "/", "/srv/a", "$x", "/srv/*", "/bin/rm", "r?", "host")
@@ -66,6 +66,24 @@ def test_l5_order_of_rules_and_entries_never_matters_to_a_statement(
     one, other = Policy(rules=tuple(rules)), Policy(rules=tuple(shuffled))
     assert one.judge_alone(subject) == other.judge_alone(subject)
     assert one.digest() == other.digest()
+
+
+def test_l11_engine_remembers_a_bounded_number_of_kinds_of_request_and_judges_the_rest_alike() -> None:
+    rule = Rule(
+        id="a",
+        verdict=VerdictKind.ALLOW,
+        when=When(logins=("glob:u[0-9]*",)),
+        match=(Match(program=("ls",)),),
+    )
+    policy_ = Policy(rules=(rule,))
+    subject = Facts(statement="ls", commands=(Command(words=(word("ls"),)),))
+    for at in range(3 * MAX_SCOPES):
+        asked = Request(
+            identity="bot", groups=frozenset(), target="web-1", labels={}, login=f"u{at}", access=Access.EXEC
+        )
+        for _ in range(2):
+            assert policy_.judge(asked, subject).rules == ("a",)
+            assert not policy_.judge(replace(asked, login="root"), subject).allowed
 
 
 @given(rules=rule_sets, extra=rule_sets, subject=statements())
