@@ -23,7 +23,8 @@ from policies.masking.key_block import HEADER
 from policies.masking.table import GATE, NAME_GATE
 
 MAX_MATCH = 8192  # bytes that a match within a line may take, its context included
-MAX_LEAD = 256
+MAX_LEAD = 256  # bytes of a match before its mark, for detectors that are found by a mark in the middle
+MAX_AFTER_LEAD = 640  # and from it on
 KEY, TABLE, NAME_LINE = -1, -2, -3
 
 _LATIN = re2.Options()
@@ -90,6 +91,7 @@ class Compiled:
         else:
             before = text[max(0, start - MAX_LEAD) : start]
             at = max(0, start - len(before) + len(before.rstrip(lead)) - MAX_EDGE)
+            end = min(end, start + MAX_AFTER_LEAD)
             match = program.search(text, at, end)
             while match is not None and match.end() <= start:
                 match = program.search(text, match.end(), end)

@@ -21,7 +21,7 @@ _WORDS = frozenset(
 )
 _PLACEHOLDER = re.compile(
     rb"""(?ix)
-    [$%@!*&|<{\[(] | ["'`] | \\[$"'] | (?:your|my|the|some|insert|enter|put|replace)[-_ .]?\w
+    [$%<{\[(|] | ["'`] | \\[$"'] | (?:your|my|the|some|insert|enter|put|replace)[-_ .]?\w
     | x{3,} | \*{2,} | \.{2,} | -{2,}
     | .*(?:\$\{|\{\{|\}\}|<[a-z]|\$\(|%s|%d|%\() | (?:.)?(?:example|placeholder|redacted|changeit_here)$
     """
@@ -42,6 +42,7 @@ _PATH = re.compile(
 _IDENTIFIER = re.compile(
     rb"[A-Za-z]+(?:[-_. ][A-Za-z]+)*[0-9]?|[A-Z]?[a-z]+(?:[A-Z][a-z]+)+[0-9]?|[A-Z][A-Z0-9_]*|_+\w*"
 )
+_CAMEL = re.compile(rb"[A-Z]*[a-z]+[0-9]*(?:[A-Z]+[a-z]{2,}[0-9]*)*[A-Z]{0,3}[0-9]*")
 _NUMBERED = re.compile(rb"[a-z]{4,}[0-9]{1,4}")
 _NUMBERED_WORD = re.compile(
     rb"(?:pass|pwd|secret|token|key|user|name|test|arg|val|str|foo|bar|data|var|sha|md|utf|base|int|uint|float|text"
@@ -68,43 +69,47 @@ def is_given(value: bytes) -> bool:
 
 def is_set(value: bytes) -> bool:
     """Judge `DB_PASSWORD=value`, written so in capitals: any word will do."""
-    return (
-        is_given(value)
-        and not _PATH.fullmatch(value)
-        and not (_CODE.fullmatch(value) and not value.isdigit())
-    )
+    return is_given(value) and not _is_path(value) and not (_CODE.fullmatch(value) and not value.isdigit())
 
 
 def is_quoted_password(value: bytes) -> bool:
     """Judge `password = "value"`: a literal, so it may be a word, but not prose, a type or a key of a dictionary."""
-    if not is_given(value) or _PATH.fullmatch(value) or value.endswith((b":", b"=")):
+    if not is_given(value) or _is_path(value) or (value.endswith((b":", b"=")) and len(value) < 20):
         return False
+    if _is_jumbled(value) or _is_scrambled(value):
+        return True
     if b" " in value:
         return value.count(b" ") <= 1 and is_mixed(value.replace(b" ", b""))
     if value.isdigit():
         return len(value) >= 4
     if _CODE.fullmatch(value):
         return is_mixed(value) and b"(" not in value and entropy(value) > 3
-    return not _IDENTIFIER.fullmatch(value) or _is_jumbled(value)
+    return not _IDENTIFIER.fullmatch(value)
 
 
 def is_bare_password(value: bytes) -> bool:
     """Judge `password=value` or `password: value` without quotes: code and prose look the same."""
-    if not is_given(value) or _PATH.fullmatch(value) or _CODE.fullmatch(value) or _DATE.fullmatch(value):
+    if not is_given(value) or value[:1] in b"*&!@" or _is_path(value):
+        return False
+    if _is_jumbled(value) or _is_scrambled(value):
+        return True
+    if _CODE.fullmatch(value) or _DATE.fullmatch(value):
         return value.isdigit() and 4 <= len(value) <= 12
     if _NUMBERED.fullmatch(value):
         return not _NUMBERED_WORD.match(value)
-    return (not _IDENTIFIER.fullmatch(value) and is_mixed(value)) or _is_jumbled(value)
+    return not _IDENTIFIER.fullmatch(value) and is_mixed(value)
 
 
 def is_random(value: bytes) -> bool:
     """Judge the value of a name that tells little (`token`, `key`, `auth`): it must look drawn, not written."""
     core = value.rstrip(b"=")
-    if len(core) < 8 or not is_given(core) or _PATH.fullmatch(core) or _DATE.fullmatch(core):
+    if len(core) < 8 or not is_given(core) or _is_path(core):
         return False
-    if _CODE.fullmatch(core) or core.isdigit() or b" " in core:
+    if _is_jumbled(core):
+        return True
+    if _DATE.fullmatch(core) or _CODE.fullmatch(core) or core.isdigit() or b" " in core:
         return False
-    return _is_jumbled(core) or (not _IDENTIFIER.fullmatch(core) and is_mixed(core) and _has_digits(core))
+    return not _IDENTIFIER.fullmatch(core) and is_mixed(core) and _has_digits(core)
 
 
 def is_mixed(value: bytes) -> bool:
@@ -118,6 +123,22 @@ def is_mixed(value: bytes) -> bool:
 def _has_digits(value: bytes) -> bool:
     digits = sum(48 <= byte <= 57 for byte in value)
     return digits >= 2 and entropy(value) >= 2.8
+
+
+def _is_path(value: bytes) -> bool:
+    """Say whether this is a path or a URL; base64 has slashes too, but no words between them."""
+    return _PATH.fullmatch(value) is not None and not any(
+        len(part) >= 20 and _is_jumbled(part) for part in value.rstrip(b"=").split(b"/")
+    )
+
+
+def _is_scrambled(value: bytes) -> bool:
+    """Say whether letters change case in a way that no name does: neither CamelCase nor an acronym in one."""
+    if len(value) < 8 or not value.isalnum():
+        return False
+    upper = [65 <= byte <= 90 for byte in value]
+    changes = sum(a != b for a, b in itertools.pairwise(upper))
+    return changes >= 4 and not _CAMEL.fullmatch(value)
 
 
 def _is_jumbled(value: bytes) -> bool:

@@ -134,8 +134,8 @@ class Redactor:
         regions = self._regions(
             [span for span in found.spans if whole_lines or block is not None or span.start < safe]
         )
-        if block is None:
-            safe = self._before_region(regions, safe)
+        if block is None and (before := self._before_region(regions, safe)) > self._out - whole_lines:
+            safe = before  # else one mask goes on and on: what it hides need not be held
         self._block = block
         self._emit(text, safe, regions, masked)
         line = text.rfind(b"\n", 0, safe) + 1

@@ -22,6 +22,12 @@ def _is_basic(value: bytes) -> bool:
         return False
 
 
+def _is_url_password(value: bytes) -> bool:
+    """Say whether this is a password and no variable, placeholder or port."""
+    words = (b"pass", b"password", b"passwd", b"pw", b"pserver", b"port")
+    return value[:1] not in b"${<[*" and value.lower() not in words and is_given(b"0_" + value)
+
+
 def _is_key_material(value: bytes) -> bool:
     """Say whether base64 begins as a private key's PEM, and not a certificate's or a public key's."""
     head = base64.b64decode(value[:64])
@@ -57,12 +63,8 @@ DETECTORS = (
     _carried(
         "url-password",
         "Password in a URL",
-        r"[A-Za-z0-9]://[^\s:/@\"'<>\[\]{}|]{0,128}:(?P<v>[^\s:/@\"'<>{}|][^\s/@\"'<>{}|]{1,255})@",
-        lambda value: (
-            value[:1] != b"$"
-            and is_given(value + b"0_")
-            and value.lower() not in (b"pass", b"password", b"passwd", b"pw", b"pserver", b"port")
-        ),
+        r"[A-Za-z0-9]://[^\s:/@\"'<>\[\]{}|]{0,128}:(?P<v>[^\s:/@\"'<>{}|][^\s/\"'<>{}|]{1,255})@[A-Za-z0-9\[]",
+        _is_url_password,
         matches=(
             "postgres://app:hunter2@db.example.com:5432/x",
             "https://user:p%40ss@h/",

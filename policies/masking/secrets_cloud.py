@@ -13,7 +13,7 @@ DETECTORS = (
     token(
         "aws-access-key",
         "AWS access key id",
-        r"(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|AGPA|ANPA|ANVA|AIPA)[A-Z2-7]{16}\b",
+        r"(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|AGPA|ANPA|ANVA|AIPA)[A-Z0-9]{16}\b",
         "AKIA" + made(16, UPPER[:26] + "234567"),
         "ASIA" + made(16, UPPER[:26] + "234567", "2"),
         misses=("AKIAexample", "BAKIA" + "A" * 16),
@@ -202,7 +202,7 @@ DETECTORS = (
         "s." + made(24),
         misses=("s.append", "r.internationalizationAndMore"),
         source="Vault: tokens",
-        check=lambda value: sum(48 <= byte <= 57 for byte in value) >= 2,
+        check=lambda value: any(48 <= byte <= 57 for byte in value),
     ),
     token("pulumi-token", "Pulumi token", r"pul-[a-f0-9]{40}", "pul-" + made(40, HEX), source="Pulumi Cloud"),
     token(

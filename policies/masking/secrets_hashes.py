@@ -114,7 +114,7 @@ DETECTORS = (
     _hash(
         "postgres-md5",
         "PostgreSQL md5 verifier",
-        r"(?:^|[\s\"'|,(:=])(?P<v>md5[0-9a-f]{32})(?:$|[\s\"'|,):;])",
+        r"(?:^|[\s\"'|,(:=>\[])(?P<v>md5[0-9a-f]{32})(?:$|[\s\"'|,):;.<\]])",
         "md5" + made(32, HEX),
         " app | md5" + made(32, HEX) + " | t",
         misses=("md5sum", "md5:" + made(32, HEX)),

@@ -188,7 +188,7 @@ DETECTORS = (
     _named(
         "password-flag",
         "Password or token on a command line",
-        r"(?i)\s--?[a-z0-9-]{0,30}(?:password|passwd|passphrase|pass|secret|token|api-?key|access-key|secret-key)(?:=|\s{1,4})[\"']?(?P<v>[^\s\"'|;&<>()\[\]{}-][^\s\"'|;&<>()\[\]{}]{3,256})",
+        r"(?i)(?:^|\s)--?[a-z0-9-]{0,30}(?:password|passwd|passphrase|pass|secret|token|api-?key|access-key|secret-key)(?:=|\s{1,4})[\"']?(?P<v>[^\s\"'|;&<>()\[\]{}-][^\s\"'|;&<>()\[\]{}]{3,256})",
         is_bare_password,
         matches=("mysql --password hunter2", "tool --api-key=" + _TOKEN, "x --secret-key 'S3cr3tS3cr3t'"),
         misses=("tool --password FILE", "tool --token-file x1y2z3", "use --password <password>"),
@@ -233,6 +233,16 @@ DETECTORS = (
         matches=("CREATE USER a IDENTIFIED BY 'hunter2'", "ALTER ROLE app PASSWORD 'S3cr3t'"),
         misses=("ALTER ROLE app PASSWORD '%s'", "IDENTIFIED BY '<password>'"),
         source="SQL",
+    ),
+    _named(
+        "password-directive",
+        "Password in a configuration file of words",
+        r"(?i)^\s{0,8}(?:requirepass|masterauth|bindpw|rootpw|bind_password|smtp_password|neighbor\s[^\s]{1,64}\spassword)\s{1,8}"
+        r"[\"']?(?P<v>[^\s\"'#]{3,256})",
+        is_given,
+        matches=("requirepass hunter2", "  bindpw S3cr3t", "neighbor 192.0.2.1 password hunter2"),
+        misses=("requirepass <password>",),
+        source="redis.conf, ldap.conf, kickstart, FRR",
     ),
     _named(
         "netrc-password",

@@ -29,6 +29,7 @@ class Scale:
     gate_rounds: int
     gate_lines: int
     gate_scripts: int
+    redact_bytes: int
 
 
 FULL = Scale(
@@ -50,6 +51,7 @@ FULL = Scale(
     gate_rounds=500,
     gate_lines=10_000,
     gate_scripts=5,
+    redact_bytes=16 * MIB,
 )
 
 QUICK = Scale(
@@ -71,4 +73,5 @@ QUICK = Scale(
     gate_rounds=20,
     gate_lines=400,
     gate_scripts=1,
+    redact_bytes=2 * MIB,
 )

@@ -155,6 +155,7 @@ def test_no_more_is_held_than_the_bound_whatever_comes() -> None:
     for unit in (
         b"a",
         b"eyJ",
+        b"eyJhbGciOiJIUzI1NiJ9.",
         b"1",
         b"=",
         b"ghp_A",
