@@ -33,7 +33,7 @@ log = logging.getLogger("bastion.gate")
 STATUS_DENIED = 126
 STATUS_EXPIRED = 124
 SECOND_OPINIONS = 4
-LONG_BYTES = 4096  # parsing and judging more than this at once is not for the loop
+LONG_BYTES = 256  # parsing and judging more than this at once is not for the loop
 SHOWN_CHARS = 200
 HIDDEN = "[hidden]"
 
