@@ -225,7 +225,7 @@ class GuardedShell:
             ruling = ruling.refused(piece.why)
             self._assembler = ShellAssembler()
         unseen = hidden and _LONE_WORD.fullmatch(piece.source.strip()) is not None
-        if self._channel.waits(ruling) and not unseen:  # what may be a password is shown to nobody
+        if self._channel.waits(ruling) and not hidden:  # what may be a password is shown to nobody
             ruling = await self._channel.settled(ruling)
         if not ruling.allowed:
             self._refuse(ruling, hidden)

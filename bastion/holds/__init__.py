@@ -4,6 +4,7 @@ hold        what waits: an Ask, and a Hold with its answers and its state
 binding     what an approval is good for: an HMAC over where, by which policy, and every byte
 eligible    who may answer, and why not
 desk        all holds of a service and every step they take, without I/O
+published   what everybody may know of them: what is on record
 office      the desk with a clock, an audit chain and listeners: one for each service
 waiting     the session's side: ask, wait, withdraw
 callers     who is at the people's door: a certificate's person, or a uid's

@@ -144,7 +144,7 @@ class Desk:
 
     async def _list(self, caller: Caller, screen: Screen, *, as_json: bool) -> int:
         await self._approvals.looked(caller, "approvals")
-        seen = [hold for hold in self._approvals.waiting() if self._sees(caller, hold)]
+        seen = [hold for hold in self._approvals.published.waiting() if self._sees(caller, hold)]
         if as_json:
             await screen.write("[")
             for at, hold in enumerate(seen):
@@ -169,13 +169,13 @@ class Desk:
             except asyncio.QueueFull:
                 slow.set()
 
-        waiting = [Event(step="asked", hold=hold) for hold in self._approvals.waiting()]
+        waiting = [Event(step="asked", hold=hold) for hold in self._approvals.published.waiting()]
 
         async def leave() -> None:
             await screen.gone.wait()
             await events.put(None)
 
-        unlisten, tasks = self._approvals.listen(heard), Tasks()
+        unlisten, tasks = self._approvals.published.listen(heard), Tasks()
         tasks.start(leave(), "leave")
         try:
             for event in waiting:

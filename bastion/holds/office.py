@@ -20,6 +20,7 @@ from bastion.holds.callers import Caller, circle_of, voter_of
 from bastion.holds.desk import Desk, Event, Step
 from bastion.holds.errors import AnswerRefused
 from bastion.holds.hold import Ask, Hold, State
+from bastion.holds.published import Published
 from bastion.settings import Config
 from bastion.tasks import Tasks
 from recorder.errors import RecorderError
@@ -31,8 +32,6 @@ ID_CHARS = 4
 
 KINDS: Mapping[Step, str] = {"asked": "hold.asked", "answered": "hold.answered", "ended": "hold.ended"}
 
-Listener = Callable[[Event], None]
-
 
 class Chain(Protocol):
     """The audit chain."""
@@ -42,6 +41,8 @@ class Chain(Protocol):
 
 class Approvals(Protocol):
     """The desk, as the sessions and doors of any process see it."""
+
+    published: Published
 
     async def put(self, ask: Ask) -> Hold:
         """Put a statement on the desk; raise CannotHold or RecorderError."""
@@ -60,15 +61,6 @@ class Approvals(Protocol):
     def forget(self, session: str, why: str) -> None:
         """End all that concerns a session that is over."""
 
-    def waiting(self) -> list[Hold]:
-        """Return what waits, the newest last."""
-
-    def find(self, name: str) -> Hold | None:
-        """Return a hold by its id, also one that has ended lately."""
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Tell somebody of every event from now on; return what ends that."""
-
 
 class Office:
     """The desk of the service, in the process that keeps it."""
@@ -78,7 +70,7 @@ class Office:
         self._chain = chain
         self._now = now
         self._desk = Desk(_new_id)
-        self._listeners: list[Listener] = []
+        self.published = Published()
         self._tasks = Tasks()
         self._in_order = asyncio.Lock()
         self._alarm: asyncio.TimerHandle | None = None
@@ -88,8 +80,8 @@ class Office:
     async def put(self, ask: Ask) -> Hold:
         hold = self._desk.ask(ask, self._now())
         self._set_alarm()
-        await self._published()
-        return self._desk.find(hold.id) or hold
+        await self._publish_all()
+        return self.published.find(hold.id) or hold
 
     def drop(self, name: str, state: State, why: str) -> None:
         if state is State.WITHDRAWN:
@@ -124,6 +116,7 @@ class Office:
                 now=self._now(),
             )
         except AnswerRefused as refused:
+            self._publish_soon()  # an answer that comes too late may be what finds a hold expired
             said = "approve" if approve else "deny"
             known = self._desk.find(name)
             await self._chain.audit(
@@ -137,30 +130,18 @@ class Office:
                 },
             )
             raise
-        finally:
-            self._publish_soon()  # an answer that comes too late may be what finds a hold expired
-        await self._published()
-        return hold
+        await self._publish_all()
+        return self.published.find(hold.id) or hold
 
     async def looked(self, caller: Caller, what: str) -> None:
         await self._chain.audit("hold.looked", {"by": caller.how, "command": what})
-
-    def waiting(self) -> list[Hold]:
-        return self._desk.waiting()
-
-    def find(self, name: str) -> Hold | None:
-        return self._desk.find(name)
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
     async def close(self, why: str) -> None:
         """Give up what still waits, and end."""
         for hold in self._desk.waiting():
             self._desk.cancel(hold.id, why)
         try:
-            await self._published()
+            await self._publish_all()
         except RecorderError as error:
             log.error("the end of holds could not be recorded: %s", error)
         if self._alarm is not None:
@@ -182,7 +163,7 @@ class Office:
         self._set_alarm()
         self._publish_soon()
 
-    async def _published(self) -> None:
+    async def _publish_all(self) -> None:
         """Wait until all steps so far are on record and told, also when whoever waits goes away meanwhile."""
         await asyncio.shield(self._tasks.start(self._publish(), "publish holds", awaited=True))
 
@@ -207,19 +188,16 @@ class Office:
                 if failure is not None:
                     self._undo(event)
                 else:
-                    self._tell(event)
+                    self.published.tell(event)
             if failure is not None:
                 raise failure
 
     def _undo(self, event: Event) -> None:
-        """Cancel what could not be recorded."""
+        """Cancel what could not be recorded, for everybody."""
         why = "the session recorder is not available"
         self._desk.cancel(event.hold.id, why)
-        self._tell(Event(step="ended", hold=replace(event.hold, state=State.CANCELLED, why=why)))
-
-    def _tell(self, event: Event) -> None:
-        for listener in list(self._listeners):
-            listener(event)
+        hold = replace(event.hold, state=State.CANCELLED, why=why)
+        self.published.tell(Event(step="ended", hold=hold))
 
 
 def _new_id() -> str:

@@ -88,7 +88,7 @@ def event_text(event: Event) -> str:
         case "answered":
             what = _answer_text(hold.answers[-1])
         case _:
-            what = plain(hold.outcome)
+            what = f"ended: {plain(hold.outcome)}"
     return f"{hold.id}  {what}\n"
 
 

@@ -35,7 +35,7 @@ class Waiting:
         self._approvals = approvals
         self._places: dict[str, _Place] = {}
         self._sessions: set[str] = set()  # that have ever asked
-        approvals.listen(self._heard)
+        approvals.published.listen(self._heard)
 
     async def wait(
         self, ask: Ask, *, held: Callable[[Hold], Awaitable[None]], objection: Callable[[], str]
@@ -52,7 +52,7 @@ class Waiting:
         try:
             if hold.waits:
                 await held(hold)
-            known = hold if not hold.waits else self._approvals.find(hold.id)
+            known = hold if not hold.waits else self._approvals.published.find(hold.id)
             if known is not None and not known.waits and not ended.done():
                 ended.set_result(known)  # it ended before anybody here could hear of it
             elif why := objection():  # the policy changed while it was being asked

@@ -3,28 +3,26 @@
 In      questions over the link; every step of every hold, as the supervisor tells it
 Out     holds, to this worker's sessions and doors
 Errors  CannotHold, AnswerRefused; StoreError when the supervisor is gone (law L2)
-Holds   a copy of each hold that waits, and of the last ENDED that do not
+Holds   a copy of what is published
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from bastion.errors import Refused
 from bastion.holds.callers import Caller
-from bastion.holds.desk import Event, full_id
+from bastion.holds.desk import Event
 from bastion.holds.errors import AnswerRefused, CannotHold
 from bastion.holds.hold import Ask, Hold, State, ask_from_json, ask_to_json, hold_from_json, hold_to_json
-from bastion.holds.office import Listener, Office
+from bastion.holds.office import Office
+from bastion.holds.published import Published
 from bastion.workers.link import Link, Message
 from bastion.workers.questions import Questions
 from recorder.errors import RecorderError, StoreError
 
-ENDED = 1000
 ASK_BYTES = 96 * 1024  # of an Ask as JSON: with all answers it must fit into one message of the link
 NAME_CHARS = 64
 REASON_CHARS = 1000  # more than any that is taken
@@ -36,23 +34,11 @@ class AskedApprovals(Questions):
 
     def __init__(self, link: Link) -> None:
         super().__init__(link, OP)
-        self._waiting: dict[str, Hold] = {}
-        self._ended: OrderedDict[str, Hold] = OrderedDict()
-        self._listeners: list[Listener] = []
+        self.published = Published()
 
     def stepped(self, message: Message) -> None:
         """Take in a step that the supervisor tells of."""
-        event = event_from_json(message["event"])
-        hold = event.hold
-        if hold.waits:
-            self._waiting[hold.id] = hold
-        else:
-            self._waiting.pop(hold.id, None)
-            self._ended[hold.id] = hold
-            if len(self._ended) > ENDED:
-                self._ended.popitem(last=False)
-        for listener in list(self._listeners):
-            listener(event)
+        self.published.tell(event_from_json(message["event"]))
 
     async def put(self, ask: Ask) -> Hold:
         told = ask_to_json(ask)
@@ -63,7 +49,7 @@ class AskedApprovals(Questions):
     async def answer(
         self, caller: Caller, name: str, *, approve: bool, reason: str, for_session: bool
     ) -> Hold:
-        known = self.find(name)
+        known = self.published.find(name)
         groups = known.ask.groups if known is not None else frozenset[str]()  # others mean nothing here
         asks = replace(caller, groups=tuple(group for group in caller.groups if group in groups))
         words = (asks.to_json(), name[:NAME_CHARS], approve, reason[:REASON_CHARS], for_session)
@@ -77,17 +63,6 @@ class AskedApprovals(Questions):
 
     def forget(self, session: str, why: str) -> None:
         self._link.send({"op": OP, "question": 0, "what": "forget", "words": [session, why]})
-
-    def waiting(self) -> list[Hold]:
-        return list(self._waiting.values())
-
-    def find(self, name: str) -> Hold | None:
-        wanted = full_id(name)
-        return self._waiting.get(wanted) or self._ended.get(wanted)
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
 
 async def answer(office: Office, link: Link, message: Message) -> None:

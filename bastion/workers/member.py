@@ -95,7 +95,7 @@ class Member:
             )
         member.pid = member._process.pid
         member._link.send({"op": "begin"}, handover.give(given))
-        for hold in office.waiting():
+        for hold in office.published.waiting():
             member.tell(Event(step="asked", hold=hold))
         return member
 

@@ -66,7 +66,7 @@ class Supervisor:
         self._stopping = False
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._adoptions = 0
-        self._premises.office.listen(self._tell)
+        self._premises.office.published.listen(self._tell)
 
     @property
     def live(self) -> int:

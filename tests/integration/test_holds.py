@@ -271,15 +271,14 @@ def test_following_tells_each_step_as_it_comes(world: World, mark: Path) -> None
     follower = world.start("ssh", "-F", config.name, "bastion", "approvals", "--follow")
     held = bot(world, "web-1", f"touch {mark}")
     (seen,) = waiting(world)
+    assert follower.stdout is not None
+    asked = follower.stdout.readline().decode()
+    assert asked == f"{seen['id']}  asked by orders-deployer for {world.login}@web-1: touch {mark}\n"
     assert person(world, "kim", "approve", seen["id"]).returncode == 0
     ends(held)
-    assert follower.stdout is not None
-    lines = [follower.stdout.readline().decode() for _ in range(3)]
-    login = world.login
-    assert lines == [
-        f"{seen['id']}  asked by orders-deployer for {login}@web-1: touch {mark}\n",
+    assert [follower.stdout.readline().decode() for _ in range(2)] == [
         f"{seen['id']}  approved by kim@acme.example\n",
-        f"{seen['id']}  approved by kim@acme.example\n",
+        f"{seen['id']}  ended: approved by kim@acme.example\n",
     ]
     follower.terminate()
     follower.communicate(timeout=20)
