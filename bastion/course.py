@@ -11,7 +11,7 @@ Source  docs/gate.md
 | a terminal, where `raw` is granted | goes on as it is                                      |
 | a shell that reads stdin | a script: judged statement by statement                         |
 | another command          | goes on: what may read it as code had to be granted as that     |
-| … that hands it to a shell, perhaps among others | data, which must be granted             |
+| … that hands it to a shell, perhaps among others, or to a server of files | data, which must be granted |
 | a shell with a terminal  | the guarded shell: judged line by line                          |
 | another command with a terminal | keys, which must be granted as data                      |
 | sftp, scp                | each operation is judged (see bastion.transfer)                 |
@@ -20,6 +20,7 @@ Source  docs/gate.md
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -34,7 +35,7 @@ from bastion.stdin_shell import shell_on_stdin
 from bastion.transfer import Judge, ScpTap, SftpTap, StreamCommand, StreamTap, Tap
 from bastion.transfer.operation import stream_facts
 from policies.classes import CLASSES
-from policies.facts import Facts, Flag
+from policies.facts import Command, Facts, Flag
 from policies.model import Access
 from policies.shell import quick
 
@@ -100,8 +101,10 @@ def _inlet(request: Request, facts: Facts, channel: Channel) -> Inlet | None:
         return DataInlet(channel, "keys for a program that is not the guarded shell", terminal=True)
     if shell := shell_on_stdin(facts):
         return ScriptInlet(replace(channel, shell=shell))
-    if any(_is_shell_of(facts, place) for place in range(len(facts.commands))):
+    if any(map(_is_shell, facts.commands)):
         return DataInlet(channel, "a shell reads it, but not surely alone and from its beginning")
+    if any(map(_serves_files, facts.commands)):
+        return DataInlet(channel, "a server of files reads it, and its operations would not be judged")
     return None
 
 
@@ -138,10 +141,28 @@ def still_free(request: Request, gate: Gate, policy_in_force: Callable[[], objec
     return still
 
 
-def _is_shell_of(facts: Facts, place: int) -> bool:
-    command = facts.commands[place]
-    name = command.program.text.rpartition("/")[2]
-    return Flag.READS_STDIN in command.flags and name in CLASSES["shells"]
+def _is_shell(command: Command) -> bool:
+    return Flag.READS_STDIN in command.flags and _name(command) in CLASSES["shells"]
+
+
+def _serves_files(command: Command) -> bool:
+    """Say whether a command is, or may be, a server of files in words that are not known to be just that."""
+    words = [word.text for word in command.words[1:]]
+    match _name(command):
+        case "sftp-server" | "internal-sftp" | "git-receive-pack" | "git-upload-pack" | "git-upload-archive":
+            return True
+        case "scp":
+            return any(re.fullmatch(r"-[a-zA-Z]*[tf][a-zA-Z]*", word) for word in words)
+        case "rsync":
+            return any(word in ("--server", "--daemon") for word in words)
+        case "git" | "git-shell":
+            return any(word in ("receive-pack", "upload-pack", "upload-archive") for word in words)
+        case _:
+            return False
+
+
+def _name(command: Command) -> str:
+    return command.program.text.rpartition("/")[2]
 
 
 async def _raw(request: Request, channel: Channel) -> Course | None:

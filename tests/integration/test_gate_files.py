@@ -10,7 +10,7 @@ import pytest
 
 from recorder.events import Kind
 from tests.integration.conftest import World
-from tests.integration.gate_world import judged_world, statements
+from tests.integration.gate_world import adopt, judged_world, statements
 from tests.integration.jump_evidence import Since
 
 POLICY = """\
@@ -140,3 +140,32 @@ def test_t23_rsync_and_git_are_operations_known_from_their_command(judged: World
     )
     assert done.returncode != 0
     assert b"bastion: denied" in done.stderr
+
+
+SERVERS = """
+[[rule]]
+id = "servers-by-other-words"
+verdict = "allow"
+when = { access = ["exec"] }
+match = [
+  { program = ["/usr/lib/openssh/sftp-server", "scp", "rsync", "sudo", "git-receive-pack"] },
+  { reads = "glob:**", writes = "glob:**" },
+]
+"""
+
+
+def test_t23_a_server_of_files_in_other_words_gets_no_input_without_a_grant(
+    own_world: World, root: Path
+) -> None:
+    """Its operations would not be judged: a rule that speaks of them could be gone round."""
+    adopt(own_world, POLICY.format(root=root) + SERVERS)
+    for command in (
+        "/usr/lib/openssh/sftp-server",
+        f"scp -t '{root}/other'",
+        f"sudo scp -t {root}/other",
+        f"rsync --server --log-file=x . {root}/other",
+        f"git-receive-pack --quiet {root}/other",
+    ):
+        done = own_world.ssh("web-1", command, stdin=b"C0644 1 x\na\0")
+        assert done.returncode == 126
+        assert b"no rule allows what is data" in done.stderr, done.stderr
