@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from policies.masking.action import Action, ActionKind
-from policies.masking.catalogue import DETECTORS, choose, compiled
+from policies.masking.catalogue import DETECTORS, choose, compiled, compiled_with
 from policies.masking.detector import Detector, Kind
 from policies.masking.errors import DetectorFault, DetectorInvalid, MaskingError
 from policies.masking.finder import Finder
@@ -20,10 +20,22 @@ def open_redactor(
     key: bytes,
     kinds: Iterable[str] | None = None,
     detectors: Iterable[str] | None = None,
+    known: Iterable[bytes] = (),
     actions: Mapping[str, Action] | None = None,
 ) -> Redactor:
-    """Return the redactor of one stream; `key` makes the digests of the action `hash`."""
-    return Redactor(Finder(compiled(choose(kinds, detectors))), key=key, actions=actions)
+    """Return the redactor of one stream; `key` makes the digests of the action `hash`.
+
+    `known` values are masked whatever is chosen. Where there are many streams, make one Finder for all of them.
+    """
+    return Redactor(open_finder(kinds=kinds, detectors=detectors, known=known), key=key, actions=actions)
+
+
+def open_finder(
+    *, kinds: Iterable[str] | None = None, detectors: Iterable[str] | None = None, known: Iterable[bytes] = ()
+) -> Finder:
+    """Return what finds these, for any number of streams; it takes about a second to make."""
+    names, values = choose(kinds, detectors), list(known)
+    return Finder(compiled_with(names, values) if values else compiled(names))
 
 
 __all__ = [
@@ -35,11 +47,13 @@ __all__ = [
     "Detector",
     "DetectorFault",
     "DetectorInvalid",
+    "Finder",
     "Hit",
     "Kind",
     "Masked",
     "MaskingError",
     "Redactor",
     "choose",
+    "open_finder",
     "open_redactor",
 ]

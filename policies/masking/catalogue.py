@@ -8,7 +8,7 @@ Errors  DetectorInvalid; ValueError for a kind or a name that there is not
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 
 from policies.masking import (
     personal_contact,
@@ -22,6 +22,7 @@ from policies.masking import (
 )
 from policies.masking.compiled import KEY, TABLE, Compiled
 from policies.masking.detector import Detector, Kind, made
+from policies.masking.known import known_value
 
 PRIVATE_KEY = Detector(
     name="private-key",
@@ -76,9 +77,15 @@ def choose(kinds: Iterable[str] | None = None, names: Iterable[str] | None = Non
     return frozenset(chosen)
 
 
-@cache
+@lru_cache(maxsize=64)
 def compiled(names: frozenset[str]) -> Compiled:
     """Return these detectors, compiled; the same object for the same names."""
-    chosen = [it for it in DETECTORS if it.name in names and it.pattern]
+    return compiled_with(names, ())
+
+
+def compiled_with(names: frozenset[str], known: Iterable[bytes]) -> Compiled:
+    """Return these detectors and known values, compiled anew: no cache keeps the values."""
+    chosen = [known_value(value) for value in sorted(set(known))]
+    chosen += [it for it in DETECTORS if it.name in names and it.pattern]
     structures = {KEY: PRIVATE_KEY, TABLE: COLUMN}
     return Compiled(chosen, {number: it for number, it in structures.items() if it.name in names})
