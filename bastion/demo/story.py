@@ -38,7 +38,18 @@ match = [
   { contacts = "glob:*", reads = ["glob:/srv/orders/**", "glob:/srv/backups/**", "/srv/orders"] },
 ]
 reason = "production data does not leave through a pipeline"
+
+[[mask]]
+id = "no-secrets-to-bots"
+kinds = ["secrets"]
 """
+
+# Made up, and joined here so that nobody takes this file for a leak.
+ORDERS_ENV = f"""\
+AWS_ACCESS_KEY_ID={"AKIA" + "Q3EGRZ7KPLMN2TXW"}
+PGUSER=orders
+"""
+SHADOW = f"orders:{'$6$' + 'Zq1xT9vLr2'}${'k7Qm' * 21}/.:19700:0:99999:7:::\n"
 
 
 class StoryBroke(Exception):
@@ -82,6 +93,7 @@ class _Story:
         self._work()
         self._stranger()
         self._exfiltration()
+        self._answers()
         session = self._read_back()
         self._prove(session)
         _say("\nEvery step did what it claims.")
@@ -141,12 +153,27 @@ class _Story:
             "a script stops at its denied line, and what follows never runs",
         )
 
+    def _answers(self) -> None:
+        _scene("5. Secrets in the answers are gone before the job, or the recording, can see them")
+        folder = self._stage.folder / "web-1"
+        (folder / "orders.env").write_text(ORDERS_ENV)
+        (folder / "shadow.bak").write_text(SHADOW)
+        out = self._run(f"ssh -F ssh_config web-1 cat {folder}/orders.env {folder}/shadow.bak")
+        _claim(
+            "AWS_ACCESS_KEY_ID=[aws-access-key]\nPGUSER=orders\n" in out and "k7Qm" not in out,
+            "the key and the password's hash are masked, the rest is as it was",
+        )
+        out = self._run("bastion exposure --by detector")
+        _claim("aws-access-key" in out and out.count("\n") >= 3, "what was masked is counted")
+
     def _read_back(self) -> str:
-        _scene("5. Who did what, where, and what went over the wire")
+        _scene("6. Who did what, where, and what went over the wire")
         out = self._run("bastion sessions")
-        _claim(out.count("orders-deployer") == 5, "every session is there")
+        _claim(out.count("orders-deployer") == 6, "every session is there")
         sessions = json.loads(self._run("bastion sessions --json | tee sessions.json", shows=False))
-        script = next(row["id"] for row in sessions if row["exit_status"] == 0 and row["access"] == "exec")
+        script = next(
+            row["id"] for row in reversed(sessions) if row["exit_status"] == 0 and row["access"] == "exec"
+        )
         out = self._run(f"bastion replay {script}")
         _claim(
             "< for table in" in out and "migrated customers" in out,
@@ -159,7 +186,7 @@ class _Story:
         return str(script)
 
     def _prove(self, session: str) -> None:
-        _scene("6. Proof: the record is whole; one flipped byte is found")
+        _scene("7. Proof: the record is whole; one flipped byte is found")
         out = self._run("bastion verify --all")
         _claim("everything holds" in out, "the record verifies")
         self._run("bastion keys seal > seal.jwks", shows=False)

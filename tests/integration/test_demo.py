@@ -20,7 +20,7 @@ def done() -> subprocess.CompletedProcess[str]:
 
 def test_the_demo_does_what_it_claims(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == 12
+    assert done.stdout.count("✓") == 14
     for shown in (
         "$ ssh -F ssh_config login@bastion certificate < token > key-cert.pub",
         'its claim repository_id expects "1296269", the token has "99"',
@@ -28,6 +28,7 @@ def test_the_demo_does_what_it_claims(done: subprocess.CompletedProcess[str]) ->
         "migrated customers",
         "bastion: denied by no-copies-to-object-storage: production data does not leave through a pipeline (session ",
         "(exit status 126)",
+        "AWS_ACCESS_KEY_ID=[aws-access-key]",
         "everything holds",
         "chunk 2 was altered",
         "Every step did what it claims.",
@@ -43,7 +44,9 @@ def test_the_readme_shows_what_the_demo_prints(done: subprocess.CompletedProcess
 
     def claims(text: str) -> list[str]:
         return [
-            line for line in text.splitlines() if line.startswith(("  ✓", "1.", "2.", "3.", "4.", "5.", "6."))
+            line
+            for line in text.splitlines()
+            if line.startswith(("  ✓", "1.", "2.", "3.", "4.", "5.", "6.", "7."))
         ]
 
     assert claims(story) == claims(done.stdout)
