@@ -59,12 +59,14 @@ def test_rule_that_names_what_is_not_there_is_warned_of(tmp_path: Path) -> None:
 
 def test_groups_logins_and_labels_that_nothing_has_are_warned_of(tmp_path: Path) -> None:
     when = 'groups = ["cii", "glob:x", "github/dba"], logins = ["nobody"], labels = { zone = "eu" }'
-    rule = f'[[rule]]\nid = "r"\nverdict = "deny"\nwhen = {{ {when} }}\n'
+    rule = f'[[rule]]\nid = "r"\nverdict = "allow"\nwhen = {{ {when} }}\n'
     assert warnings(tmp_path, WHOLE, POLICY + rule) == [
         'rule r: when.groups names "cii", which is not declared',
         'rule r: when.logins names "nobody", which is not declared',
         'rule r: when.labels names "zone", a label that no target has',
     ]
+    denied = rule.replace('"allow"', '"deny"')
+    assert len(warnings(tmp_path, WHOLE, POLICY + denied)) == 2, "what is denied may be to come"
 
 
 def test_private_key_that_others_can_use_is_warned_of(tmp_path: Path) -> None:
