@@ -17,7 +17,8 @@ from policies.facts import Flag, Word
 from policies.shell.findings import Findings
 from policies.shell.words import Words
 
-_STARTS = re.compile(r"\$\(|`|[<>]\(|\$\Z")
+# U+FFFC stands for what is known at run time only.
+_STARTS = re.compile(r"\$\(|`|[<>]\(|\A\$\Z|\[[^\]]*(?:\$\Z|\ufffc\()")
 _SUBSCRIPT = re.compile(r"\[[^\]]*(?:\$\(|`)")
 _WRITTEN = re.compile(r"\\[$`]|'[^']*(?:\$\(|`)")
 _EVALUATE = frozenset(
