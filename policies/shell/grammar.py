@@ -74,8 +74,11 @@ def leaves_out(node: Node, source: bytes) -> bool:
     worded = node.type in _BEGINS_WITH_WORD and children[0].type != "((" and len(children) > 1
     if worded and children[0].end_byte == children[1].start_byte:
         return True
-    at = node.start_byte
+    at, assigned = node.start_byte, False
     for child in children:
+        if assigned and child.is_named and child.start_byte == at:
+            return True
+        assigned = child.type == "variable_assignment"
         start = child.start_byte
         if start > at and not _GAP.match(source, at, start):
             return True

@@ -76,7 +76,11 @@ def descriptor_before(redirects: Sequence[Node], at: int) -> Node | None:
     if not 0 < at < len(redirects) or redirects[at - 1].type != "file_redirect":
         return None
     places = redirects[at - 1].children_by_field_name("destination")
-    touches = len(places) > 1 and places[-1].end_byte == redirects[at].start_byte
+    touches = (
+        len(places) > 1
+        and places[-1].end_byte == redirects[at].start_byte
+        and (places[-1].text or b"").isdigit()
+    )
     return places[-1] if touches else None
 
 

@@ -41,8 +41,10 @@ _ARGUMENTS = (str(PROGRAM), "-ln=bash", "--to-json")
 _ENVIRONMENT = {"GOMAXPROCS": "1", "GOGC": "off", "GOMEMLIMIT": "256MiB"}
 _READ_BYTES = 256 * 1024
 _FILES = frozenset({"<", ">", ">>", "<>", ">|", "&>", "&>>"})
+_INPUTS = frozenset({"<", "<<", "<<-", "<<<"})
 _DUPLICATES = frozenset({">&", "<&"})
 _UNESCAPED = re.compile(rb"\\[$`\\]")  # within backticks a shell takes this backslash away before it parses
+_BRACES = re.compile(rb"(?:[^{}]|\{[^{}]*\})*")
 # What one parser calls a command and the other a part of the grammar; what they run is compared all the same.
 _GRAMMAR = frozenset({"time", "coproc", "[", "[[", "((", "let"})
 
@@ -85,6 +87,8 @@ def _disagreement(source: bytes, facts: Facts) -> str:
     """Return in what the parsers differ: over the statement if it is doubtful, and over each doubtful script in it."""
     if len(source) > MAX_SOURCE_BYTES:
         return f"in doubt, and longer than {MAX_SOURCE_BYTES} bytes"
+    if b"(((" in source:
+        return "in doubt, and with three parentheses"
     if b"\r" in source:
         return "a carriage return, which is a part of a word to a shell only"
     inside: dict[int, list[bytes]] = {}
@@ -188,6 +192,12 @@ def _walk(node: Any, source: bytes, found: _Found) -> None:
             raise _UnknownFormError("a process substitution within an expansion")
         case "CoprocClause":
             raise _UnknownFormError("a coprocess")
+        case "CmdSubst" if b"<<" in _text(node, source):
+            raise _UnknownFormError("a here-document within a substitution")
+        case "SglQuoted" if node.get("Dollar") and "\\x{" in node.get("Value", ""):
+            raise _UnknownFormError("a character in braces")
+        case None if any(part["Type"] == "Lit" and "{" in part["Value"] for part in node.get("Parts", ())):
+            _plain_braces(_text(node, source))
         case "CmdSubst" if node.get("Backquotes") and _UNESCAPED.search(_text(node, source)):
             raise _UnknownFormError("backticks with a backslash in them")
         case "DblQuoted" if b"'" in _text(node, source):
@@ -196,11 +206,21 @@ def _walk(node: Any, source: bytes, found: _Found) -> None:
         _no_single_quotes(node["Hdoc"])
         if b"\\\n" in _text(node["Hdoc"], source) and any(p["Type"] != "Lit" for p in node["Hdoc"]["Parts"]):
             raise _UnknownFormError("a here-document that joins lines")
+    inputs = [one for one in node.get("Redirs", ()) if one["Op"] in _INPUTS and "N" not in one]
+    if len(inputs) > 1:
+        raise _UnknownFormError("two inputs for one command")
     for one in node.get("Redirs", ()):
         _redirection(one, found)
     for value in node.values():
         if isinstance(value, dict | list):
             _walk(value, source, found)
+
+
+def _plain_braces(word: bytes) -> None:
+    if b"\\\n" in word:
+        raise _UnknownFormError("braces in a word that goes on in the next line")
+    if not _BRACES.fullmatch(word) and (b"," in word or b".." in word) and b"$" not in word:
+        raise _UnknownFormError("braces within braces")
 
 
 def _text(node: dict[str, Any], source: bytes) -> bytes:
@@ -239,7 +259,9 @@ def _redirection(redirection: dict[str, Any], found: _Found) -> None:
         found.files.append(_word(redirection["Word"]))
     elif operator in _DUPLICATES:
         word = _word(redirection["Word"])
-        if isinstance(word, str) and word.startswith("-") and word != "-":
+        place = redirection["Word"]
+        long = place["End"]["Offset"] - place["Pos"]["Offset"] > 1
+        if isinstance(word, str) and word.startswith("-") and long:
             raise _UnknownFormError("a descriptor that is closed right before a word")
         if not isinstance(word, str) or (word != "-" and not word.rstrip("-").isdigit()):
             found.files.append(word)

@@ -50,7 +50,7 @@ STARTERS: Mapping[str, Starter] = {
     "taskset": Starter(Takes("", ""), skip=1),
     "stdbuf": Starter(Takes("ioe", "input output error")),
     "setsid": _PLAIN,
-    "time": Starter(Takes("fo", "format output")),
+    "time": Starter(Takes("fo", "format output"), assigns=True),
     "command": _PLAIN,
     "builtin": _PLAIN,
     "exec": Starter(Takes("a")),

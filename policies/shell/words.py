@@ -118,6 +118,8 @@ class Words:
                 _unquote(self.text(node), piece)
         elif kind == "raw_string":
             piece.add(self.text(node)[1:-1], QUOTED)
+        elif kind == "ansi_c_string" and "\\x{" in self.text(node):
+            raise TooMuch("a character in braces")
         elif kind == "ansi_c_string":
             piece.add(ansi(self.text(node)[2:-1]), QUOTED)
         elif kind in ("string", "translated_string"):

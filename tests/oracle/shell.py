@@ -81,7 +81,7 @@ class Shell:
         os.dup2(theirs, LOG_FD)
         os.close(theirs)
         text = os.memfd_create("program")
-        os.write(text, program if on_stdin else b"one\ntwo\n")
+        os.write(text, program if on_stdin else b"")
         os.lseek(text, 0, os.SEEK_SET)
         try:
             process = subprocess.Popen(
@@ -94,7 +94,6 @@ class Shell:
                     "PATH": "nowhere",
                     "BASH_ENV": str(self._stubs),
                     "HOME": str(self._work),
-                    "FUNCNEST": "30",
                     "LC_ALL": "C.UTF-8",
                     "PROCESSES": "128" if self._nobody else "unlimited",
                 },
