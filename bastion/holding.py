@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from bastion.gate import Gate, Ruling
@@ -118,13 +119,13 @@ class Holding:
             target=self._target,
             login=self._login,
             statement=self._masking.text(channel, ruling.source.decode("utf-8", "surrogateescape")),
-            facts=tuple(self._masking.text(channel, line) for line in facts_in_words(ruling.facts)),
+            facts=facts_in_words(ruling.facts, partial(self._masking.text, channel)),
             terms=tuple(
                 Terms(rule=rule, approvers=approvers)
                 for rule, approvers in zip(verdict.rules, verdict.approvers, strict=True)
             ),
             reason=verdict.reason,
-            stated=self._masking.text(channel, stated[:REASON_CHARS]),
+            stated=self._masking.text(channel, stated)[:REASON_CHARS],
             policy=verdict.policy,
             binding=self._waiting.binder.bind(
                 session=self._recording.id,
@@ -186,8 +187,8 @@ def _denied(ruling: Ruling, why: str) -> Ruling:
     return replace(ruling, verdict=replace(ruling.verdict, kind=VerdictKind.DENY, reason=reason))
 
 
-def facts_in_words(facts: Facts) -> tuple[str, ...]:
-    """Return what is known of a statement, a line each; lines that are left out, or cut, are marked."""
+def facts_in_words(facts: Facts, veil: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Return what is known of a statement, a line each, masked; lines that are left out, or cut, are marked."""
     lines = [f"{flag.value}: {facts.why.get(flag, 'yes')}" for flag in sorted(facts.flags)]
     lines += [
         f"{'runs' if one.parent is None else '  which runs'} {_words(one.words)}" for one in facts.commands
@@ -195,9 +196,12 @@ def facts_in_words(facts: Facts) -> tuple[str, ...]:
     for verb, touched in (("reads", facts.reads), ("writes", facts.writes), ("contacts", facts.contacts)):
         lines += [f"{verb} {_words([one.value])}" for one in dict.fromkeys(touched)]
     lines += [f"sets {name}" for name in facts.defines]
-    cut = [f"{line[:FACT_CHARS]}… (cut)" if len(line) > FACT_CHARS else line for line in map(plain, lines)]
-    if len(cut) > FACT_LINES:
-        cut[FACT_LINES - 1 :] = [f"… and {len(cut) - FACT_LINES + 1} more: read the statement itself"]
+    masked = [
+        plain(veil(line)) for line in lines[: FACT_LINES + 1]
+    ]  # before it is cut: half a secret is not found
+    cut = [f"{line[:FACT_CHARS]}… (cut)" if len(line) > FACT_CHARS else line for line in masked]
+    if len(lines) > FACT_LINES:
+        cut[FACT_LINES - 1 :] = [f"… and {len(lines) - FACT_LINES + 1} more: read the statement itself"]
     return tuple(cut)
 
 

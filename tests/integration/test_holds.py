@@ -299,6 +299,29 @@ def test_t36_what_is_shown_acts_on_no_terminal(world: World) -> None:
     world.until(lambda: holds(world) == [])
 
 
+def test_l10_approvers_are_shown_no_secret_and_the_target_gets_what_was_sent(
+    world: World, tmp_path: Path
+) -> None:
+    secret = "AKIA" + "Q3EGRZ7KPLMN2TXW"
+    since = Since(world)
+    adopt(world, f'{POLICY}[[mask]]\nid = "no-secrets"\nkinds = ["secrets"]\n')
+    try:
+        held = bot(
+            world, "-o", f"SetEnv=BASTION_REASON={secret}", "web-1", f"cd {tmp_path} && touch {secret}"
+        )
+        (seen,) = waiting(world)
+        assert seen["statement"] == f"cd {tmp_path} && touch [aws-access-key]"
+        assert "runs touch [aws-access-key]" in seen["facts"]
+        assert secret not in str(seen)
+        assert secret not in person(world, "alex", "approvals").stdout.decode()
+        assert person(world, "alex", "approve", seen["id"]).returncode == 0
+        assert ends(held)[0] == 0
+        assert (tmp_path / secret).exists()
+        assert secret.encode() not in b"".join(event.data for event in since.ended().events)
+    finally:
+        adopt(world, POLICY)
+
+
 def test_t37_a_bastion_that_stops_cancels_what_waits_and_says_so(tmp_path: Path) -> None:
     with holding_world(tmp_path / "world") as world:
         held = bot(world, "web-1", f"touch {tmp_path}/mark")
