@@ -16,6 +16,8 @@ from policies.model import Request, Verdict
 from policies.near import Explanation, Near
 from recorder.terminal import plain
 
+SHOWN_NEAR = 5
+
 
 def judged(policy: Policy, request: Request | None, facts: Facts) -> tuple[Verdict, Facts]:
     """Return the verdict beside the facts it is on; every `when` is met where there is no request."""
@@ -62,7 +64,12 @@ def explanation_text(found: Explanation) -> str:
     for rule, role in found.matched:
         said = f": {rule.reason}" if rule.reason else ""
         lines.append(f"rule       {rule.id} {role}{said} ({rule.place[0]}, {rule.place[1]})")
-    lines += [f"near       {near.rule.id}, but for {_lack(near)}" for near in found.near]
+    near = sorted(
+        found.near, key=lambda each: each.unmet in ("program", "argv")
+    )  # the program itself met says more
+    lines += [f"near       {each.rule.id}, but for {_lack(each)}" for each in near[:SHOWN_NEAR]]
+    if len(near) > SHOWN_NEAR:
+        lines.append(f"near       and {len(near) - SHOWN_NEAR} more: --json has all")
     lines += [f"uncovered  {plain(each)}" for each in found.missing]
     verdict = found.verdict
     by = f" by {', '.join(verdict.rules)}" if verdict.rules else ""
