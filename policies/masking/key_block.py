@@ -22,8 +22,9 @@ HEADER = (
 
 _GAP = re.compile(
     rb"""(?x)(?: \s | \\{1,4}[nrt] | ["',+;>|\#*\\] | &\#1[03];
-    | (?<![A-Za-z0-9+/=])\d{1,6}[:\t)|] | (?m:^)[\w./-]{1,120}:
-    | (?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID|Subject|X-[A-Za-z-]{1,30}):[ ][^\n\\"']{0,200} )*"""
+    | (?:Proc-Type|DEK-Info):[ ][^\s\\"']{0,200}
+    | (?:Version|Comment|Hash|Charset|MessageID|Subject|X-[A-Za-z-]{1,30}):[ ][^\n\\"']{0,200}
+    | (?<![A-Za-z0-9+/=])\d{1,6}[:\t)|] | (?m:^)[\w./-]{1,120}: )*"""
 )
 _WORD = re.compile(rb"[A-Za-z0-9+/=]*")
 

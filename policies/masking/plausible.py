@@ -91,6 +91,7 @@ def is_bare_password(value: bytes) -> bool:
     """Judge `password=value` or `password: value` without quotes: code and prose look the same."""
     if not is_given(value) or value[:1] in b"*&!@" or _is_path(value):
         return False
+    value = value.rstrip(b"=") or value  # base64 may end so
     if _is_jumbled(value) or _is_scrambled(value):
         return True
     if _CODE.fullmatch(value) or _DATE.fullmatch(value):

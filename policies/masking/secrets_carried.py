@@ -30,8 +30,8 @@ def _is_url_password(value: bytes) -> bool:
 
 def _is_key_material(value: bytes) -> bool:
     """Say whether base64 begins as a private key's PEM, and not a certificate's or a public key's."""
-    head = base64.b64decode(value[:64])
-    return b"PRIVATE KEY" in head
+    head = value[:64].rstrip(b"=")
+    return b"PRIVATE KEY" in base64.b64decode(head[: len(head) // 4 * 4])
 
 
 def _carried(

@@ -245,6 +245,15 @@ DETECTORS = (
         source="redis.conf, ldap.conf, kickstart, FRR",
     ),
     _named(
+        "password-line",
+        "Password on a line of its own, after that word",
+        r"(?i)^\s{0,16}(?:password|passwd|passphrase)\s{1,8}(?P<v>[^\s\"'#=:]{4,256})\s{0,4}$",
+        is_bare_password,
+        matches=("  password hunter2", "password S3cr3t!"),
+        misses=("password authentication", "  password required", "password = x9y8z7 # no"),
+        source="netrc(5), configuration files of words",
+    ),
+    _named(
         "netrc-password",
         "Password in .netrc",
         r"\b(?:login|account)\s{1,8}[^\s]{1,128}\s{1,8}password\s{1,8}(?P<v>[^\s]{3,256})",

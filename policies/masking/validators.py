@@ -69,7 +69,10 @@ _ISSUERS = (
 
 def _stdnum(module: ModuleType) -> Callable[[bytes], bool]:
     def is_valid(value: bytes) -> bool:
-        return bool(module.is_valid(value.decode("ascii", "replace")))
+        try:
+            return bool(module.is_valid(value.decode("ascii", "replace")))
+        except (ArithmeticError, LookupError, ValueError):  # it throws for some numbers that are none
+            return False
 
     return is_valid
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from policies.masking import DETECTORS, Detector, DetectorFault, DetectorInvalid, Kind, choose
 from policies.masking.compiled import Compiled, check_examples
@@ -65,6 +67,18 @@ def test_a_detector_that_throws_ends_the_stream_and_names_itself_not_the_value()
     with pytest.raises(DetectorFault, match="detector ticket failed: ValueError") as caught:
         Finder(compiled).find(b"TCK-123456\n")
     assert "123456" not in str(caught.value)
+
+
+@pytest.mark.parametrize("detector", [it for it in DETECTORS if it.check], ids=lambda it: it.name)
+@settings(
+    max_examples=8, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+@given(st.data())
+def test_no_value_of_its_form_makes_a_detector_throw(detector: Detector, data: st.DataObject) -> None:
+    pattern = detector.pattern
+    form = f"(?i:{pattern[4:]})" if pattern.startswith("(?i)") else pattern
+    text = data.draw(st.from_regex(f"(?m:{form})".encode()))
+    masked(text + b"\n", names=[detector.name])
 
 
 def test_choosing_by_kind_and_name() -> None:

