@@ -23,6 +23,8 @@ MAX_STATEMENT_BYTES = 64 * 1024
 _PLAIN = re.compile(rb"[A-Za-z0-9_./-][A-Za-z0-9_./:@%+,-]*(?:[ ]+[A-Za-z0-9_./:=@%+,-]+)*[ ]*\n?")
 _OPENS = RESERVED | {"time", "coproc", "in"}
 _DECLARES = frozenset(["export", "declare", "typeset", "readonly", "local", "unset"])
+_AFTER_COLON = re.compile(rb":\$([A-Za-z_][A-Za-z0-9_]*)(?!\[)")
+_LITERAL_MARKS = (b"'", b"\\", b"`", b"<<")  # beside these a dollar may be no expansion
 _SEEN = frozenset("\t\n")
 
 
@@ -53,7 +55,7 @@ def _first(data: bytes) -> Findings | Facts:
     findings = Findings(text)
     walk = Walk(findings, KnownPrograms(), None, 0)
     try:
-        if not _plain(walk, data) and not walk.script(data, "channel"):
+        if not _plain(walk, data) and not walk.script(_spelt_out(data), "channel"):
             return unparsed(text, "the grammar does not know it")
     except TooMuch as error:
         return unparsed(text, str(error))
@@ -62,6 +64,13 @@ def _first(data: bytes) -> Findings | Facts:
     if not data.isascii() or not text.isprintable():
         _note_hidden(findings, text)
     return findings
+
+
+def _spelt_out(data: bytes) -> bytes:
+    """Return `:$NAME` as `:${NAME}`, which is the same to a shell: the grammar stumbles over `PATH=$PATH:$HOME/bin`."""
+    if b":$" not in data or any(mark in data for mark in _LITERAL_MARKS):
+        return data
+    return _AFTER_COLON.sub(rb":${\1}", data)
 
 
 def _plain(walk: Walk, data: bytes) -> bool:

@@ -219,6 +219,8 @@ def test_l4_what_is_not_known_has_a_flag(statement: str, flag: Flag) -> None:
         'echo "$(date): done" >> x',
         "psql -c 'select 1'",
         "set -euo pipefail",
+        "PATHS=$PATHS:$HOME/bin",
+        'ls "$A:$B/c" $A:$B',
     ],
 )
 def test_ordinary_lines_have_no_grave_flag(statement: str) -> None:
