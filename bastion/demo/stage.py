@@ -37,6 +37,7 @@ JOBS = {
         "workflow_ref": "acme/orders/.github/workflows/deploy.yml@refs/heads/release/7",
     },
     "responder": {"sub": "dana", "repository_id": "0", "environment": "on-call", "actor": "dana"},
+    "approver": {"sub": "robin", "repository_id": "0", "environment": "on-call", "actor": "robin"},
     "unknown": {
         "sub": "repo:someone/else:ref:refs/heads/main",
         "repository": "someone/else",
@@ -65,6 +66,12 @@ audience = "{audience}"
 name = "{owner}"
 aliases = {{ ci = "dana" }}
 
+[[person]]
+name = "robin@acme.example"
+aliases = {{ ci = "robin" }}
+identities = ["robin"]
+groups = ["dba"]
+
 [[identity]]
 name = "orders-deployer"
 owner = "{owner}"
@@ -80,6 +87,12 @@ owner = "{owner}"
 issuer = "ci"
 match = {{ sub = "dana", environment = "on-call" }}
 groups = ["responders"]
+
+[[identity]]
+name = "robin"
+owner = "robin@acme.example"
+issuer = "ci"
+match = {{ sub = "robin", environment = "on-call" }}
 
 [[target]]
 name = "web-1"

@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import click
@@ -38,6 +39,14 @@ match = [
   { contacts = "glob:*", reads = ["glob:/srv/orders/**", "glob:/srv/backups/**", "/srv/orders"] },
 ]
 reason = "production data does not leave through a pipeline"
+
+[[rule]]
+id = "removals-are-four-eyes"
+verdict = "approve"
+when = { groups = ["ci"], labels = { env = "prod" } }
+match = [{ program = "rm", args_any = ["-r", "-rf", "--recursive"] }]
+reason = "somebody else looks before production data is removed"
+approvers = { groups = ["dba"], expires = "5m" }
 
 [[mask]]
 id = "no-secrets-to-bots"
@@ -93,6 +102,7 @@ class _Story:
         self._work()
         self._stranger()
         self._exfiltration()
+        self._approval()
         self._answers()
         session = self._read_back()
         self._prove(session)
@@ -153,8 +163,56 @@ class _Story:
             "a script stops at its denied line, and what follows never runs",
         )
 
+    def _approval(self) -> None:
+        _scene("5. A destructive command waits, in its live session, for a second person")
+        self._run("ssh-keygen -q -t ed25519 -N '' -f robin", shows=False)
+        self._token("approver", "robin-token")
+        self._run(
+            "ssh -F ssh_config -i robin login@bastion certificate < robin-token > robin-cert.pub", shows=False
+        )
+        config = (self._stage.job / "ssh_config").read_text()
+        mine, theirs = f"IdentityFile {self._stage.job}/key", f"IdentityFile {self._stage.job}/robin"
+        (self._stage.job / "robin_config").write_text(config.replace(mine, theirs))
+        data = self._stage.folder / "web-1" / "orders-2019"
+        data.mkdir()
+        held = self._start(f"ssh -F ssh_config web-1 rm -r {data}")
+        hold = self._held(held)
+        self._run("ssh -F robin_config bastion approvals")
+        _claim(
+            data.exists() and held.poll() is None, "the job's ssh waits, and nothing of its command has run"
+        )
+        self._run(f"ssh -F robin_config bastion approve {hold} --reason 'not\\ needed\\ any\\ more'")
+        _out, err = held.communicate(timeout=STEP_S)
+        click.echo(err.decode(), nl=False)
+        _claim(
+            held.returncode == 0 and not data.exists(),
+            "approved by somebody else, the same ssh process runs it to its end",
+        )
+
+    def _held(self, waiting: subprocess.Popen[bytes]) -> str:
+        """Wait until a command is held, and return the id of its hold."""
+        deadline = time.monotonic() + STEP_S
+        while waiting.poll() is None and time.monotonic() < deadline:
+            out, _err, _status = self._execute("ssh -F robin_config bastion approvals --json", shows=False)
+            if found := json.loads(out or "[]"):
+                return str(found[0]["id"])
+            time.sleep(0.1)
+        raise StoryBroke("nothing waits for an approval")
+
+    def _start(self, command: str) -> subprocess.Popen[bytes]:
+        """Print a command and start it in the job's folder."""
+        click.secho(f"$ {command} &", bold=True)
+        return subprocess.Popen(  # noqa: S602 - as in _execute
+            f"exec {command}",
+            shell=True,
+            cwd=self._stage.job,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
     def _answers(self) -> None:
-        _scene("5. Secrets in the answers are gone before the job, or the recording, can see them")
+        _scene("6. Secrets in the answers are gone before the job, or the recording, can see them")
         folder = self._stage.folder / "web-1"
         (folder / "orders.env").write_text(ORDERS_ENV)
         (folder / "shadow.bak").write_text(SHADOW)
@@ -167,9 +225,9 @@ class _Story:
         _claim("aws-access-key" in out and out.count("\n") >= 3, "what was masked is counted")
 
     def _read_back(self) -> str:
-        _scene("6. Who did what, where, and what went over the wire")
+        _scene("7. Who did what, where, and what went over the wire")
         out = self._run("bastion sessions")
-        _claim(out.count("orders-deployer") == 6, "every session is there")
+        _claim(out.count("orders-deployer") == 7, "every session is there")
         sessions = json.loads(self._run("bastion sessions --json | tee sessions.json", shows=False))
         script = next(
             row["id"] for row in reversed(sessions) if row["exit_status"] == 0 and row["access"] == "exec"
@@ -186,7 +244,7 @@ class _Story:
         return str(script)
 
     def _prove(self, session: str) -> None:
-        _scene("7. Proof: the record is whole; one flipped byte is found")
+        _scene("8. Proof: the record is whole; one flipped byte is found")
         out = self._run("bastion verify --all")
         _claim("everything holds" in out, "the record verifies")
         self._run("bastion keys seal > seal.jwks", shows=False)
@@ -234,8 +292,9 @@ class _Story:
         click.echo(f"(exit status {ended})")
         return out, err, ended
 
-    def _execute(self, command: str) -> tuple[str, str, int]:
-        click.secho(f"$ {command}", bold=True)
+    def _execute(self, command: str, *, shows: bool = True) -> tuple[str, str, int]:
+        if shows:
+            click.secho(f"$ {command}", bold=True)
         words = (
             command.replace("bastion ", f"{sys.executable} -P -m bastion ", 1)
             if command.startswith("bastion ")

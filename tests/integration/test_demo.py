@@ -20,7 +20,7 @@ def done() -> subprocess.CompletedProcess[str]:
 
 def test_the_demo_does_what_it_claims(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == 14
+    assert done.stdout.count("✓") == 16
     for shown in (
         "$ ssh -F ssh_config login@bastion certificate < token > key-cert.pub",
         'its claim repository_id expects "1296269", the token has "99"',
@@ -28,6 +28,7 @@ def test_the_demo_does_what_it_claims(done: subprocess.CompletedProcess[str]) ->
         "migrated customers",
         "bastion: denied by no-copies-to-object-storage: production data does not leave through a pipeline (session ",
         "(exit status 126)",
+        "approved by robin@acme.example: not needed any more",
         "AWS_ACCESS_KEY_ID=[aws-access-key]",
         "everything holds",
         "chunk 2 was altered",
@@ -46,7 +47,7 @@ def test_the_readme_shows_what_the_demo_prints(done: subprocess.CompletedProcess
         return [
             line
             for line in text.splitlines()
-            if line.startswith(("  ✓", "1.", "2.", "3.", "4.", "5.", "6.", "7."))
+            if line.startswith(("  ✓", "1.", "2.", "3.", "4.", "5.", "6.", "7.", "8."))
         ]
 
     assert claims(story) == claims(done.stdout)
