@@ -34,7 +34,8 @@ _WHOLE = frozenset({Kind.REQUEST, Kind.STATEMENT})  # that are recorded as whole
 _TEXTS = frozenset({"facts", "env"})  # details that repeat them
 
 IDLE_S = 0.03  # after which what cannot become a match any more is let out, at a prompt without a newline
-PIECE_BYTES = 64 * 1024  # are masked in one step of the loop (law L11)
+PIECE_BYTES = 16 * 1024  # are masked at once
+SHORT_BYTES = 1024  # are masked on the loop: more could take long, if somebody makes it so (law L11)
 
 # What a value may not have in it, or a mask could hide a command: operators, substitutions, ends of lines.
 _ACTIVE = re.compile(rb"[$`;&|<>(){}\n]")
@@ -172,6 +173,12 @@ class ChannelMask:
         masked = self._redactors[stream].feed(data)
         return self._passed(stream, bytes(masked.out), masked.hits)
 
+    async def taken(self, stream: Stream, data: bytes) -> Passed:
+        """Do what `take` does, off the loop where that may take long."""
+        if len(data) <= SHORT_BYTES:
+            return self.take(stream, data)
+        return await asyncio.to_thread(self.take, stream, data)
+
     def idle(self, stream: Stream) -> Passed:
         """Return what may go on although nothing follows for a while."""
         masked = self._redactors[stream].flush_idle()
@@ -211,7 +218,7 @@ def hits_event(beside: Event, stream: str, hits: Sequence[Hit]) -> Iterator[Even
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
-    """Yield the bytes in pieces that one step of the loop may mask."""
+    """Yield the bytes in pieces that are masked at once."""
     for at in range(0, len(data), PIECE_BYTES):
         yield data[at : at + PIECE_BYTES]
 

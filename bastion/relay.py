@@ -245,8 +245,7 @@ class Relay:
             await self._carry(side, stream, Passed(run.data, run.data))
             return
         for piece in pieces(run.data):
-            await self._carry(side, stream, self.mask.take(stream, piece))
-            await asyncio.sleep(0)  # masking takes time: others have their turn between two pieces (law L11)
+            await self._carry(side, stream, await self.mask.taken(stream, piece))
         inbox = self.bot.inbox if side == "client" else self.target.inbox
         self.mask.when_quiet(stream, lambda: inbox.put(Quiet(stream)))
 
