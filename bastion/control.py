@@ -34,6 +34,7 @@ log = logging.getLogger("bastion.control")
 COMMANDS = ("sessions", "show", "exposure", "replay", "export", "verify")
 APPROVERS = 200
 APPROVERS_EACH = 10
+HISTORY = "--history"
 PROCESSES = 8
 PROCESSES_EACH = 3  # of one person, so that nobody's paused replays keep others out
 BUSY_S = 5.0
@@ -62,11 +63,12 @@ class Control:
                 words = shlex.split(request.data.decode("utf-8"))
             except ValueError as error:
                 unread = f"the command cannot be read: {error}"
-        if words and words[0] in APPROVALS and refusal is None:
+        past = words[:1] == ["approvals"] and HISTORY in words  # evidence, and read like all of it
+        if words and words[0] in APPROVALS and not past and refusal is None:
             await self._approve(bot, principal, request, config, words)
             return
         refusal = refusal or _not_responder(principal, config) or unread or None
-        if refusal is None and (not words or words[0] not in (*COMMANDS, "--help")):
+        if refusal is None and not past and (not words or words[0] not in (*COMMANDS, "--help")):
             known = ", ".join((*COMMANDS, *APPROVALS))
             refusal = f"no such command; there are: {known} (each knows --help)"
         if refusal is not None:

@@ -183,7 +183,7 @@ def test_commands_of_docs_approvals_hold_a_statement_and_let_it_go(tmp_path: Pat
                 expected = re.escape(sandbox.translate(block.text)).replace("…", "[^\n]*")
                 assert re.fullmatch(expected, shown), f"{block.place}: printed was\n{shown}"
                 compared += 1
-        assert compared == 2
+        assert compared == 3
     finally:
         sandbox.strike()
 

@@ -18,8 +18,12 @@ from typing import Any, TypeVar
 
 import click
 
-from bastion.cli.door import Door, config_option, read_config
+from bastion.cli.approval_history import history, history_objects, history_table
+from bastion.cli.door import Door, config_option, open_evidence, read_config
+from bastion.cli.times import since_us
+from bastion.clock import Clock
 from bastion.errors import OperatorError
+from recorder.audit import AuditError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,16 +43,46 @@ def _socket_option(command: F) -> F:
 @_socket_option
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects.")
 @click.option("--follow", is_flag=True, help="Go on with a line for each step; with --json an object.")
+@click.option(
+    "--history", "past", is_flag=True, help="Those that have waited, from the audit chain; see below."
+)
+@click.option(
+    "--since", metavar="TIME", help="With --history: asked since 90m, 24h, 7d, or 2026-11-23T08:00."
+)
+@click.option("--identity", help="With --history: of this identity.")
+@click.option("--person", help="With --history: answered by this person.")
 @click.pass_obj
 def approvals(
-    door: Door, config_file: Path | None, socket_path: Path | None, as_json: bool, follow: bool
+    door: Door,
+    config_file: Path | None,
+    socket_path: Path | None,
+    as_json: bool,
+    follow: bool,
+    past: bool,
+    since: str | None,
+    identity: str | None,
+    person: str | None,
 ) -> None:
-    """List the statements that wait for an approval, the newest last.
+    """List the statements that wait for an approval, the newest last; with --history what became of them.
+
+    The history is evidence: reading it takes what reading sessions takes, and is recorded.
 
     \b
     Over SSH, with the certificate of a person:
       ssh bastion approvals
     """
+    if past:
+        filters = {"since": since, "identity": identity, "person": person}
+        evidence = open_evidence(door, config_file, "approvals --history", filters=_given(filters))
+        since_at = since_us(since, Clock().now_us()) if since else None
+        try:
+            found = history(evidence.audit(), since_us=since_at, identity=identity, person=person)
+        except AuditError as error:
+            raise OperatorError(f"{error}; `bastion verify --all` says more") from error
+        click.echo(json.dumps(history_objects(found), indent=2) if as_json else history_table(found))
+        return
+    if since or identity or person:
+        raise click.UsageError("--since, --identity and --person go with --history")
     words = ["approvals", *(["--json"] if as_json else []), *(["--follow"] if follow else [])]
     _ask(door, config_file, socket_path, words)
 
@@ -84,8 +118,14 @@ def deny(door: Door, hold: str, config_file: Path | None, socket_path: Path | No
     _ask(door, config_file, socket_path, ["deny", f"--reason={reason}", "--", hold])
 
 
+def _given(filters: dict[str, str | None]) -> dict[str, str]:
+    return {key: value for key, value in filters.items() if value}
+
+
 def _ask(door: Door, config_file: Path | None, given: Path | None, words: list[str]) -> None:
     """Have the bastion serve the words, print what it says, and end with its status."""
+    if door.remote:
+        raise click.UsageError("over SSH the running bastion serves this itself")
     path = given
     if path is None:
         path = read_config(door, config_file).bastion.socket

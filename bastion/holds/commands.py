@@ -64,6 +64,9 @@ def _parser() -> _Parser:
     listing.add_argument(
         "--follow", action="store_true", help="Go on with a line for each step; with --json an object."
     )
+    listing.epilog = (
+        "With --history, and --since, --identity, --person: what became of them; for who may read evidence."
+    )
     approve = command("approve", "Let a statement run that waits: once, and exactly it.")
     approve.add_argument("id", metavar="ID", nargs="?")
     approve.add_argument("--reason", default="", help="Why, for the record.")

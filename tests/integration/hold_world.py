@@ -96,3 +96,11 @@ def ends(bot: subprocess.Popen[bytes], seconds: float = 20) -> tuple[int, bytes,
     """Wait for the end of a bot's command; return its status, output, and what it was told."""
     out, err = bot.communicate(timeout=seconds)
     return bot.returncode, out, err.decode()
+
+
+def bot(world: World, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+    return world.start("ssh", "-F", "ssh_config", *words, **options)
+
+
+def entries(world: World, hold: str) -> list[dict[str, Any]]:
+    return [entry for entry in world.audit() if entry["detail"].get("hold") == hold]

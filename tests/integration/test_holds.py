@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recorder.events import Kind
 from tests.integration.conftest import World
 from tests.integration.gate_world import adopt
-from tests.integration.hold_world import POLICY, ends, holding_world, holds, person, waiting
+from tests.integration.hold_world import POLICY, bot, ends, entries, holding_world, holds, person, waiting
 from tests.integration.jump_evidence import Since
 
 
@@ -28,14 +26,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def mark(tmp_path: Path) -> Path:
     """A file that is there if a held statement has run."""
     return tmp_path / "mark"
-
-
-def bot(world: World, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-    return world.start("ssh", "-F", "ssh_config", *words, **options)
-
-
-def entries(world: World, hold: str) -> list[dict[str, Any]]:
-    return [entry for entry in world.audit() if entry["detail"].get("hold") == hold]
 
 
 def test_a_held_command_runs_once_approved_by_a_second_person_in_the_same_process(
@@ -231,74 +221,6 @@ def test_a_held_line_at_a_guarded_prompt_waits_and_the_prompt_returns_if_it_is_d
     assert not mark.with_name("mark.three").exists()
 
 
-def test_t44_a_bot_sees_and_answers_nothing(world: World, mark: Path) -> None:
-    held = bot(world, "web-1", f"touch {mark}")
-    (seen,) = waiting(world)
-    for words in (("approvals",), ("approvals", "--follow"), ("approve", seen["id"]), ("deny", seen["id"])):
-        done = world.ssh("bastion", *words)
-        assert (done.returncode, done.stdout) == (126, b"")
-        assert b"identity orders-deployer is no declared person's own" in done.stderr
-    reader = world.responder("approvals", "--json")
-    assert seen["id"].encode() in reader.stdout, "who may read all evidence may read this"
-    assert world.responder("approve", seen["id"]).returncode == 1
-    assert held.poll() is None
-    assert person(world, "alex", "deny", seen["id"], "--reason", "no").returncode == 0
-    ends(held)
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "said"),
-    [
-        (("approve",), 2, "which one? `approvals` lists those that wait"),
-        (("approve", "H-ZZZZ"), 1, "there is no hold H-ZZZZ that alex@acme.example may see"),
-        (("approve", "H-ZZZZ", "--for-ever"), 2, "unrecognized arguments: --for-ever"),
-        (("deny", "H-ZZZZ"), 2, "--reason says why, and the bot is told"),
-        (("approvals", "--jsn"), 2, "unrecognized arguments: --jsn"),
-    ],
-)
-def test_what_is_typed_wrong_is_a_line_and_no_effect(
-    world: World, words: tuple[str, ...], status: int, said: str
-) -> None:
-    done = person(world, "alex", *words)
-    assert (done.returncode, done.stdout) == (status, b"")
-    assert said in done.stderr.decode()
-    assert "Traceback" not in done.stderr.decode()
-
-
-def test_following_tells_each_step_as_it_comes(world: World, mark: Path) -> None:
-    config = world.job / "ssh_config.alex"
-    assert holds(world) == []
-    follower = world.start("ssh", "-F", config.name, "bastion", "approvals", "--follow")
-    held = bot(world, "web-1", f"touch {mark}")
-    (seen,) = waiting(world)
-    assert follower.stdout is not None
-    asked = follower.stdout.readline().decode()
-    assert asked == f"{seen['id']}  asked by orders-deployer for {world.login}@web-1: touch {mark}\n"
-    assert person(world, "kim", "approve", seen["id"]).returncode == 0
-    ends(held)
-    assert [follower.stdout.readline().decode() for _ in range(2)] == [
-        f"{seen['id']}  approved by kim@acme.example\n",
-        f"{seen['id']}  ended: approved by kim@acme.example\n",
-    ]
-    follower.terminate()
-    follower.communicate(timeout=20)
-
-
-def test_t36_what_is_shown_acts_on_no_terminal(world: World) -> None:
-    statement = "touch '/nowhere/\x1b]0;title\x07\u202e\u200b\u2028'"
-    held = bot(world, "web-1", statement)
-    waiting(world)
-    shown = person(world, "alex", "approvals").stdout.decode()
-    assert "touch '/nowhere/\\x1b]0;title\\x07\\u202e\\u200b\\u2028'" in shown.replace("\\a", "\\x07")
-    assert shown.replace("\n", "").isprintable()
-    as_json = person(world, "alex", "approvals", "--json").stdout.decode()
-    assert as_json.replace("\n", "").isprintable()
-    assert as_json.isascii()
-    held.kill()
-    ends(held)
-    world.until(lambda: holds(world) == [])
-
-
 def test_l10_approvers_are_shown_no_secret_and_the_target_gets_what_was_sent(
     world: World, tmp_path: Path
 ) -> None:
@@ -333,55 +255,4 @@ def test_t37_a_bastion_that_stops_cancels_what_waits_and_says_so(tmp_path: Path)
         world.stage.start_bastion()
         assert holds(world) == []
         assert entries(world, seen["id"])[-1]["detail"]["state"] == "cancelled"
-        assert world.bastion("verify", "--all").returncode == 0
-
-
-def test_t36_the_socket_of_the_machine_takes_its_users_for_the_persons_they_are(tmp_path: Path) -> None:
-    with holding_world(tmp_path / "world") as world:
-        world.stage.stop_bastion()
-        world.rewrite_config(lambda text: text.replace("[bastion]\n", '[bastion]\nsocket = "./run/desk"\n'))
-        world.stage.start_bastion()
-        held = bot(world, "web-1", f"touch {tmp_path}/mark")
-        (seen,) = waiting(world)
-        listed = world.bastion("approvals", "--json")
-        assert seen["id"].encode() in listed.stdout
-        done = world.bastion("approve", seen["id"].lower(), "--reason", "at the console")
-        assert (done.returncode, done.stderr) == (0, b""), "this user is alex"
-        assert ends(held)[0] == 0
-        by = entries(world, seen["id"])[1]["detail"]["by"]
-        assert by.endswith(f"(uid {os.getuid()}) on the bastion itself")
-        world.rewrite_config(lambda text: text.replace(f"uid = {os.getuid()}\n", "uid = 4242\n"))
-        world.reload()
-        done = world.bastion("approvals")
-        assert (done.returncode, done.stdout) == (126, b"")
-        assert f"uid {os.getuid()} is no declared person's own" in done.stderr.decode()
-        world.stage.stop_bastion()
-        assert not (world.folder / "run" / "desk").exists()
-        gone = world.bastion("approvals")
-        assert gone.returncode == 2
-        assert "the bastion does not answer" in gone.stderr.decode()
-
-
-def test_holds_are_seen_and_answered_through_any_worker(tmp_path: Path) -> None:
-    with holding_world(tmp_path / "world", workers=2) as world:
-        files = [tmp_path / f"mark{number}" for number in range(6)]
-        bots = [bot(world, "web-1", f"touch {file}") for file in files]
-        seen = waiting(world, len(bots))
-        follower = world.start("ssh", "-F", "ssh_config.alex", "bastion", "approvals", "--follow")
-        assert follower.stdout is not None
-        assert {follower.stdout.readline().split()[0].decode() for _ in seen} == {hold["id"] for hold in seen}
-        for hold in seen:
-            done = person(world, "kim", "approve", hold["id"])
-            assert done.returncode == 0, done.stderr
-        assert [ends(one)[0] for one in bots] == [0] * len(bots)
-        assert all(file.exists() for file in files)
-        told = [follower.stdout.readline() for _ in range(2 * len(seen))]
-        assert all(b"approved by kim@acme.example" in line for line in told)
-        follower.kill()
-        follower.communicate(timeout=20)
-        held = bot(world, "web-1", f"touch {tmp_path}/more")
-        waiting(world)
-        held.kill()
-        held.communicate(timeout=20)
-        world.until(lambda: holds(world) == [])
         assert world.bastion("verify", "--all").returncode == 0
