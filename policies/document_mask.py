@@ -12,8 +12,7 @@ from pydantic import Field, Strict, model_validator
 from policies.document_table import Table
 from policies.document_when import OneOrMore, RuleId, WhenTable
 from policies.masking.action import MAX_EDGE, Action, ActionKind
-from policies.masking.catalogue import choose
-from policies.masking.plan import MaskRule
+from policies.masking.plan import MaskRule, chosen
 
 Edge = Annotated[int, Field(ge=0, le=MAX_EDGE)]
 
@@ -43,7 +42,7 @@ class MaskTable(Table):
 
     @model_validator(mode="after")
     def _known(self) -> MaskTable:
-        choose(self.kinds, self.detectors)
+        chosen(self.kinds, self.detectors)
         edges = {"first", "last"} & self.model_fields_set
         if edges and self.action is not ActionKind.PARTIAL:
             raise ValueError(
@@ -56,6 +55,6 @@ class MaskTable(Table):
         return MaskRule(
             id=self.id,
             when=self.when.when(),
-            detectors=choose(self.kinds, self.detectors),
+            detectors=chosen(self.kinds, self.detectors),
             action=Action(kind=self.action, first=self.first, last=self.last),
         )

@@ -2,7 +2,7 @@
 
 In      the [[mask]] rules whose `when` fits
 Out     Plan, which gives a Redactor for each stream
-Holds   the detectors compiled once for each choice of them
+Holds   the detectors compiled once for each choice of them; they are not even loaded where nothing is masked
 Source  docs/masking.md
 """
 
@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from policies.masking.action import Action, ActionKind
-from policies.masking.catalogue import compiled
-from policies.masking.finder import Finder
-from policies.masking.redactor import Redactor
 from policies.model import When
+
+if TYPE_CHECKING:
+    from policies.masking.finder import Finder
+    from policies.masking.redactor import Redactor
 
 _STRICTEST_FIRST = (ActionKind.REDACT, ActionKind.HASH, ActionKind.PARTIAL, ActionKind.DETECT)
 
@@ -39,7 +41,16 @@ class Plan:
 
     def redactor(self, key: bytes) -> Redactor:
         """Return a redactor for one stream; equal values give equal digests under one key."""
+        from policies.masking.redactor import Redactor
+
         return Redactor(self.finder, key=key, actions=self.actions)
+
+
+def chosen(kinds: Iterable[str] | None, names: Iterable[str] | None) -> frozenset[str]:
+    """Return the names of the detectors that a table chooses; raise ValueError for what there is not."""
+    from policies.masking.catalogue import choose
+
+    return choose(kinds, names)
 
 
 def plan(rules: Iterable[MaskRule]) -> Plan | None:
@@ -52,6 +63,9 @@ def plan(rules: Iterable[MaskRule]) -> Plan | None:
                 actions[name] = rule.action
     if not actions:
         return None
+    from policies.masking.catalogue import compiled
+    from policies.masking.finder import Finder
+
     return Plan(finder=Finder(compiled(frozenset(actions))), actions=actions)
 
 

@@ -29,7 +29,7 @@ LISTED = {
         "ended_at",
         "exit_status",
     ),
-    *("bytes_in", "bytes_out", "claims", "sealed"),
+    *("bytes_in", "bytes_out", "claims", "exposure", "sealed"),
 }
 EVIL = (
     r"printf 'seen\033]52;c;cm0gLXJmIC8K\007\033]0;pwned\007\033]8;;https://evil.example\033\\link\033]8;;\033\\"
