@@ -61,7 +61,9 @@ quota = "1GiB"               # content per session; past it the session ends, un
 #auth = {{ kind = "certificate" }}  # `bastion keys user-ca` prints the line for its TrustedUserCAKeys
 
 [policy]
-files = ["policy.toml", "library:masking"]  # the second masks secrets in answers, and personal data on prod
+# Beside your own: no root, no raw terminals; secrets in answers are masked, and personal data on prod. docs/library.md
+# lists what is shipped; "library:baseline" is a net for what nobody does through a pipeline by accident.
+files = ["policy.toml", "library:no-root", "library:no-raw", "library:masking"]
 """
 
 _POLICY = """\
@@ -73,18 +75,15 @@ id = "ci-works-on-dev"
 verdict = "allow"
 when = { groups = ["ci"], labels = { env = ["dev", "test"] }, access = ["exec", "sftp"] }
 reason = "pipelines run commands and copy files on development targets"
-
-[[rule]]
-id = "no-root"
-verdict = "deny"
-when = { logins = ["root"] }
-reason = "nobody works as root by way of the bastion"
-
-[[rule]]
-id = "no-raw-terminals"
-verdict = "deny"
-when = { access = ["raw"] }
-reason = "raw terminals are recorded but not filtered"
+# Any program, file and host, if the statement is understood. `bastion policy explain` says what one does and why it is
+# not allowed; docs/policies.md has what else a rule can say.
+match = [
+  { program = ["glob:*", "glob:**/*"] },
+  { reads = "glob:**" },
+  { writes = "glob:**" },
+  { contacts = "glob:**" },
+  { flags = ["interpreter", "defines", "data"] },
+]
 """
 
 

@@ -23,6 +23,7 @@ def test_starter_loads_as_written(tmp_path: Path) -> None:
     assert config.recorder.quota_bytes == 1 << 30
     assert (config.identities, config.targets) == ((), ())
     assert len(config.policy.rules) == 3
+    assert len(config.policy.masks) == 3
 
 
 def test_starter_loads_with_its_examples_uncommented_and_without_a_warning(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from policies.document import parse_policy
 from policies.errors import PolicyUnreadableError
 from policies.model import Access, Request
+from policies.shell import quick
 from policies.source import library_names, read_source
 
 
@@ -37,13 +38,23 @@ def test_all_shipped_policies_can_be_used_together(tmp_path: Path) -> None:
     parse_policy(read_source(f"library:{name}", tmp_path) for name in names)
 
 
-def test_starter_lets_ci_work_on_dev_only_and_never_as_root(tmp_path: Path) -> None:
+def test_starter_lets_ci_work_on_dev_only_with_what_is_understood(tmp_path: Path) -> None:
     policy = parse_policy([read_source("library:starter", tmp_path)])
+    assert all(rule.match is not None for rule in policy.rules)
     assert policy.decide(request("deploy", Access.EXEC)).allowed
     assert policy.decide(request("deploy", Access.SFTP)).allowed
     assert not policy.decide(request("deploy", Access.RAW)).allowed
     assert not policy.decide(request("deploy", Access.EXEC, env="prod")).allowed
-    assert policy.decide(request("root", Access.EXEC)).rules == ("starter.no-root-for-ci",)
+    for statement in ("./deploy.sh v1 > log", "curl -sS https://a.example | tee b", "/opt/x/y; python3 -c 1"):
+        assert policy.judge(request("deploy", Access.EXEC), quick(statement)).allowed, statement
+    for statement in ("$x y", "if", "l\u200bs"):
+        assert not policy.judge(request("deploy", Access.EXEC), quick(statement)).allowed, statement
+
+
+def test_no_root_denies_root_and_allows_nothing(tmp_path: Path) -> None:
+    policy = parse_policy([read_source("library:no-root", tmp_path)])
+    assert policy.decide(request("root", Access.EXEC)).rules == ("no-root.nobody-works-as-root",)
+    assert policy.decide(request("deploy", Access.EXEC)).rules == ()
 
 
 def test_no_raw_denies_raw_and_allows_nothing(tmp_path: Path) -> None:
