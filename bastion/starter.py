@@ -60,9 +60,9 @@ quota = "1GiB"               # content per session; past it the session ends, un
 #labels = {{ env = "dev" }}
 #auth = {{ kind = "certificate" }}  # `bastion keys user-ca` prints the line for its TrustedUserCAKeys
 
-[policy]
 # Beside your own: no root, no raw terminals; secrets in answers are masked, and personal data on prod. docs/library.md
 # lists what is shipped; "library:baseline" is a net for what nobody does through a pipeline by accident.
+[policy]
 files = ["policy.toml", "library:no-root", "library:no-raw", "library:masking"]
 """
 

@@ -19,9 +19,9 @@ _WORD = rb"[A-Za-z0-9_./:=,@%+*?~^\[\]!-]"
 _QUOTED = rb"'[^'\\\n\0]*+'|\"[^\"\\$`\n\0]*+\"|\$[A-Za-z_][A-Za-z0-9_]*+"
 _PLAIN = re.compile(
     rb"[ \t]*+(?!(?:" + _RESERVED + rb"|\[\[)(?![A-Za-z0-9_./:=-]))"
-    rb"(?:" + _WORD + rb"|" + _QUOTED + rb")++(?:[ \t]++(?:" + _WORD + rb"|" + _QUOTED + rb")*+)*+\n"
+    rb"(?:" + _WORD + rb"++|" + _QUOTED + rb")+(?:[ \t]++(?:" + _WORD + rb"++|" + _QUOTED + rb")*)*\n"
 )
-_BLANK = re.compile(rb"[ \t]*+(?:#[^\n\0]*+)?+\n")
+_BLANK = re.compile(rb"[ \t]*+(?:#[^\n\0]*+)?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,9 @@ class ShellAssembler:
         pieces: list[Piece] = []
         at = 0
         while at < len(data) and not self._over:
-            found = None if self._held else _PLAIN.match(data, at) or _BLANK.match(data, at)
-            if found is not None and found.end() - at <= MAX_STATEMENT_BYTES:
+            ends = at + MAX_STATEMENT_BYTES
+            found = None if self._held else _PLAIN.match(data, at, ends) or _BLANK.match(data, at, ends)
+            if found is not None:
                 pieces.append(Piece(found[0], blank=found.re is _BLANK))
                 at = found.end()
                 continue

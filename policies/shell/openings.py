@@ -21,8 +21,8 @@ DEPTH_MAX = 100
 
 _PLAIN = re.compile(r"[^ \t\n'\"\\$`;&|<>()]++")
 _DOUBLE = re.compile(r'[^"\\$`]*+')
-_ANSI = re.compile(r"(?:[^\\']|\\.)*+", re.DOTALL)
-_BACKTICK = re.compile(r"(?:[^\\`]|\\.)*+", re.DOTALL)
+_ANSI = re.compile(r"(?:[^\\']|\\.)*", re.DOTALL)
+_BACKTICK = re.compile(r"(?:[^\\`]|\\.)*", re.DOTALL)
 _BRACED = re.compile(r"[^}'\"\\$`]*+")
 _ARITHMETIC = re.compile(r"[^()\[\]'\"\\$`]*+")
 _OPERATOR = re.compile(r";;&|;;|;&|;|&&|&>>|&>|&|\|\||\|&|\||<<<|<<-|<<|<&|<>|<|>>|>&|>\||>")
