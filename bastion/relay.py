@@ -295,8 +295,11 @@ class Relay:
     async def _landed(self, side: Side) -> None:
         """Wait until all that one side has sent so far is committed, and with that has gone on."""
         flying = self._flying[side]
+        if not flying:
+            return
         while flying:
             await flying.popleft()
+        await asyncio.sleep(0)  # what was committed in one go with the first of them goes on in this step of the loop
 
     async def _pass(self, side: Side, data: bytes) -> None:
         """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""

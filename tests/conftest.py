@@ -14,8 +14,10 @@ settings.register_profile("untimed", deadline=None, print_blob=True)
 settings.load_profile("untimed")
 
 
-# Whoever runs the tests in the background ignores Ctrl-C (so does xdist), and all that they start would inherit that.
+# Whoever runs the tests in the background ignores Ctrl-C (so does xdist), or hang-ups (as nohup does), and all that
+# they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -20,11 +20,11 @@ from tests.campaign.scene import MARK
 from tests.campaign.traffic import Traffic, Work, typed_line
 
 EMPTY = hashlib.sha256().hexdigest()
-# What OpenSSH's client says by itself when its connection breaks, even if told to be quiet; and the one thing that the
-# bastion says even if it cannot be recorded: that the session has ended, and why.
+# What OpenSSH's client says by itself when its connection breaks, even if told to be quiet; and what the bastion says
+# even if it cannot be recorded: that the session or the channel has ended, and why.
 OWN_WORDS = re.compile(
     rb"(?:(?:Connection to \S+ closed by remote host\.|lost connection"
-    rb"|bastion: session ended: [^\r\n]*)\r?\n)+\Z"
+    rb"|bastion: (?:session ended: |\S+ closed the channel |the connection to )[^\r\n]*)\r?\n)+\Z"
 )
 
 
