@@ -299,7 +299,9 @@ class Relay:
             return
         while flying:
             await flying.popleft()
-        await asyncio.sleep(0)  # what was committed in one go with the first of them goes on in this step of the loop
+        await asyncio.sleep(
+            0
+        )  # what was committed in one go with the first of them goes on in this step of the loop
 
     async def _pass(self, side: Side, data: bytes) -> None:
         """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""
