@@ -23,7 +23,7 @@ EMPTY = hashlib.sha256().hexdigest()
 # What OpenSSH's client says by itself when its connection breaks, even if told to be quiet; and what the bastion says
 # even if it cannot be recorded: that the session or the channel has ended, and why.
 OWN_WORDS = re.compile(
-    rb"(?:(?:Connection to \S+ closed by remote host\.|lost connection"
+    rb"(?:(?:Connection to \S+ closed by remote host\.|client_loop: send disconnect: [^\r\n]*|lost connection"
     rb"|bastion: (?:session ended: |\S+ closed the channel |the connection to )[^\r\n]*)\r?\n)+\Z"
 )
 
