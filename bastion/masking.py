@@ -34,7 +34,7 @@ _WHOLE = frozenset({Kind.REQUEST, Kind.STATEMENT})  # that are recorded as whole
 _TEXTS = frozenset({"facts", "env"})  # details that repeat them
 
 IDLE_S = 0.03  # after which what cannot become a match any more is let out, at a prompt without a newline
-PIECE_BYTES = 16 * 1024  # are masked at once
+MASKED_BYTES = 16 * 1024  # are masked at once
 SHORT_BYTES = 1024  # are masked on the loop: more could take long, if somebody makes it so (law L11)
 
 # What a value may not have in it, or a mask could hide a command: operators, substitutions, ends of lines.
@@ -217,10 +217,10 @@ def hits_event(beside: Event, stream: str, hits: Sequence[Hit]) -> Iterator[Even
         yield Event(beside.at_us, Kind.MASK, beside.channel, b"", {"stream": stream, "hits": told})
 
 
-def pieces(data: bytes) -> Iterator[bytes]:
-    """Yield the bytes in pieces that are masked at once."""
-    for at in range(0, len(data), PIECE_BYTES):
-        yield data[at : at + PIECE_BYTES]
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    """Yield the bytes, at most `size` of them at a time."""
+    for at in range(0, len(data), size):
+        yield data[at : at + size]
 
 
 def _line_starts(text: bytes) -> list[int]:

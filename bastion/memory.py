@@ -1,9 +1,9 @@
-"""Give memory back to the system that was used for a while and is not any more.
+"""Hold no more memory than is used: one heap for all threads, and what is not used any more back to the system.
 
-glibc keeps what is freed in the middle of its heaps. A bastion whose sessions fall quiet would go on holding what they
-took while they were busy.
+glibc keeps what is freed in the middle of its heaps, and by default grows one for each thread. A bastion whose
+transfers stall, or whose sessions fall quiet, would go on holding what they took while they were busy.
 
-Source  malloc_trim(3)
+Source  mallopt(3), malloc_trim(3)
 """
 
 from __future__ import annotations
@@ -11,9 +11,23 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 
-_trim: Callable[[int], int] | None = getattr(
-    ctypes.CDLL(None), "malloc_trim", None
-)  # glibc has it, musl does not
+MAPPED_BYTES = (
+    4 * 1024 * 1024
+)  # larger blocks are mapped one by one; smaller ones would cost a page fault a page
+UNUSED_BYTES = 2 * 1024 * 1024  # what may lie unused at the heap's end
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+
+_system = ctypes.CDLL(None)
+_trim: Callable[[int], int] | None = getattr(_system, "malloc_trim", None)  # glibc has it, musl does not
+_option: Callable[[int, int], int] | None = getattr(_system, "mallopt", None)
+
+
+def hold_little() -> None:
+    """Keep to one heap and to these bounds from now on; call it before there are threads."""
+    if _option is not None:
+        _option(_M_ARENA_MAX, 1)
+        _option(_M_MMAP_THRESHOLD, MAPPED_BYTES)
+        _option(_M_TRIM_THRESHOLD, UNUSED_BYTES)
 
 
 def give_back() -> None:

@@ -2,7 +2,7 @@
 
 In      a bot's channel and a target's, each with an inbox
 Out     an Outcome, once the target has closed or the bot has gone
-Holds   at most IN_FLIGHT inboxes of bytes each way, while their commits are under way
+Holds   an inbox of bytes each way, and IN_FLIGHT batches whose commits are under way
 Errors  RecorderError (nothing of the batch was released), TransferError, QuotaExceeded
 Source  RFC 4254 sections 5 and 6
 """
@@ -21,7 +21,7 @@ from bastion.errors import BastionError
 from bastion.gate import STATUS_DENIED
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Quiet, Resize, Signal
 from bastion.inlet import Admitted, Inlet
-from bastion.masking import STREAMS, ChannelMask, Passed, Stream, hits_event, pieces
+from bastion.masking import MASKED_BYTES, STREAMS, ChannelMask, Passed, Stream, hits_event, pieces
 from bastion.quota import Quota
 from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError
 from recorder.errors import RecorderError
@@ -30,6 +30,9 @@ from recorder.recording import Recording
 
 _KINDS: Mapping[Stream, Kind] = {"input": Kind.INPUT, "output": Kind.OUTPUT, "error": Kind.ERROR}
 IN_FLIGHT = 2  # batches of one direction that are with the recorder at once
+BATCH_BYTES = (
+    512 * 1024
+)  # each is held several times over: for the record, its file, the cipher and the socket
 
 
 class PolicyChanged(BastionError):
@@ -82,8 +85,7 @@ class Relay:
 
     An `inlet` judges the bot's input. Once it has shut, the target gets the end of input, and the channel ends with the
     status that the inlet named when what was allowed before has come to its own end. Input without an inlet goes on as
-    long as `free` says so. A `mask` changes what is recorded, and
-    what of the target's output goes on.
+    long as `free` says so. A `mask` changes what is recorded, and what of the target's output goes on.
     """
 
     bot: BotEnd
@@ -242,9 +244,10 @@ class Relay:
         """Record bytes; they go on as soon as they are committed, while the next are being recorded."""
         stream: Stream = "input" if side == "client" else "error" if run.error else "output"
         if self.mask is None:
-            await self._carry(side, stream, Passed(run.data, run.data))
+            for piece in pieces(run.data, BATCH_BYTES):
+                await self._carry(side, stream, Passed(piece, piece))
             return
-        for piece in pieces(run.data):
+        for piece in pieces(run.data, MASKED_BYTES):
             await self._carry(side, stream, await self.mask.taken(stream, piece))
         inbox = self.bot.inbox if side == "client" else self.target.inbox
         self.mask.when_quiet(stream, lambda: inbox.put(Quiet(stream)))
@@ -299,9 +302,7 @@ class Relay:
             return
         while flying:
             await flying.popleft()
-        await asyncio.sleep(
-            0
-        )  # what was committed in one go with the first of them goes on in this step of the loop
+        await asyncio.sleep(0)  # what was committed in one go with the first of them goes on in this step
 
     async def _pass(self, side: Side, data: bytes) -> None:
         """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""

@@ -22,6 +22,7 @@ from bastion.config import load
 from bastion.house import NoRoll
 from bastion.issuers import read_key_files
 from bastion.listening import bound_addresses, listen
+from bastion.memory import hold_little
 from bastion.premises import Premises
 from bastion.reloading import Reloading
 from bastion.serving import Server
@@ -123,6 +124,7 @@ class Bastion:
 
 def serve(path: Path) -> None:
     """Run a bastion until it is told to stop; raise OperatorError or StoreError when it cannot start."""
+    hold_little()
     asyncio.run(_serve(load(path)))
 
 

@@ -20,6 +20,7 @@ from bastion.clock import Clock
 from bastion.errors import BastionError
 from bastion.journal import journal_entry, open_journal
 from bastion.keyring import unpack_keyring
+from bastion.memory import hold_little
 from bastion.serving import Server
 from bastion.tasks import Tasks
 from bastion.workers import handover
@@ -202,6 +203,7 @@ async def _work(sock: socket.socket) -> int:
 
 def main() -> None:
     """Serve as a worker of the process that has started this one."""
+    hold_little()
     open_journal()
     sys.exit(asyncio.run(_work(socket.socket(fileno=int(sys.argv[1])))))
 

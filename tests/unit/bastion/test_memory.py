@@ -1,8 +1,10 @@
-"""What was freed in the middle of a heap goes back to the system."""
+"""What was freed in the middle of a heap goes back to the system, and there is one heap for all threads."""
 
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 from pathlib import Path
 
 from bastion.memory import give_back
@@ -29,3 +31,27 @@ def test_memory_between_what_is_still_used_is_given_back() -> None:
     give_back()
     assert resident_kib() < before - PIECES * PIECE_BYTES // 1024 // 2
     system.free(pieces[-1])
+
+
+THREAD_IN_THE_SAME_HEAP = """
+import ctypes, re, threading
+from pathlib import Path
+from bastion.memory import hold_little
+
+hold_little()
+system = ctypes.CDLL(None)
+system.malloc.restype = ctypes.c_void_p
+taken = []
+thread = threading.Thread(target=lambda: taken.extend(system.malloc(3_000_000) for _ in range(4)))
+thread.start()
+thread.join()
+first, last = re.search(r"^(\\w+)-(\\w+) .*\\[heap\\]$", Path("/proc/self/maps").read_text(), re.MULTILINE).groups()
+print([int(first, 16) <= address < int(last, 16) for address in taken])
+"""
+
+
+def test_threads_take_their_memory_from_one_heap() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", THREAD_IN_THE_SAME_HEAP], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[True, True, True, True]\n"
