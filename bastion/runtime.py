@@ -22,7 +22,7 @@ from bastion.config import load
 from bastion.house import NoRoll
 from bastion.issuers import read_key_files
 from bastion.listening import bound_addresses, listen
-from bastion.memory import hold_little
+from bastion.memory import hold_little, keep_out_of_collections
 from bastion.premises import Premises
 from bastion.reloading import Reloading
 from bastion.serving import Server
@@ -146,6 +146,7 @@ async def _serve(config: Config) -> None:
     loop.add_signal_handler(signal.SIGHUP, lambda: tasks.start(service.reload(), "reload"))
     try:
         await service.start()
+        keep_out_of_collections()
         running = tasks.start(service.run(), "run", awaited=True)
         told = tasks.start(stopping.wait(), "told to stop")
         await asyncio.wait((running, told), return_when=asyncio.FIRST_COMPLETED)

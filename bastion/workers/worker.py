@@ -20,7 +20,7 @@ from bastion.clock import Clock
 from bastion.errors import BastionError
 from bastion.journal import journal_entry, open_journal
 from bastion.keyring import unpack_keyring
-from bastion.memory import hold_little
+from bastion.memory import hold_little, keep_out_of_collections
 from bastion.serving import Server
 from bastion.tasks import Tasks
 from bastion.workers import handover
@@ -123,6 +123,7 @@ class Worker:
             roll=self,
         )
         self._server.start()
+        keep_out_of_collections()
         self._tasks.start(self._beat(), "beat")
         self._link.send({"op": "ready"})
 

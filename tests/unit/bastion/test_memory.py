@@ -1,4 +1,6 @@
-"""What was freed in the middle of a heap goes back to the system, and there is one heap for all threads."""
+"""What was freed in the middle of a heap goes back to the system, there is one heap for all threads,
+and what is there from the start costs later collections nothing.
+"""
 
 from __future__ import annotations
 
@@ -55,3 +57,27 @@ def test_threads_take_their_memory_from_one_heap() -> None:
         [sys.executable, "-c", THREAD_IN_THE_SAME_HEAP], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[True, True, True, True]\n"
+
+
+LOOKED_THROUGH = """
+import gc, weakref
+import bastion.serving
+from bastion.memory import keep_out_of_collections
+
+before = len(gc.get_objects())
+keep_out_of_collections()
+
+class Session:
+    pass
+
+session = Session()
+session.itself, gone = session, weakref.ref(session)
+del session
+gc.collect()
+print(before > 50_000, len(gc.get_objects()) < 1_000, gone() is None)
+"""
+
+
+def test_l11_collections_look_through_what_came_after_the_start_only() -> None:
+    done = subprocess.run([sys.executable, "-c", LOOKED_THROUGH], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True True\n"
