@@ -43,8 +43,10 @@ from bastion.config_tables import (
 )
 from bastion.config_warnings import warnings_about
 from bastion.settings import Config
+from policies import advice
 from policies.explain import explain
 from policies.problem import Problem
+from policies.source import LIBRARY_PREFIX
 
 __all__ = ["Config", "ConfigError", "json_schema", "load"]
 
@@ -94,7 +96,12 @@ def load(path: Path) -> Config:
         policy_files=tuple(chosen.files),
         warnings=(),
     )
-    return replace(config, warnings=tuple(f"{file}: {line}" for line in warnings_about(config)))
+    found = [f"{file}: {line}" for line in warnings_about(config)]
+    # What a shipped policy says by itself is meant so.
+    found += [
+        str(one) for one in advice.warnings_about(policy.rules) if not one.file.startswith(LIBRARY_PREFIX)
+    ]
+    return replace(config, warnings=tuple(found))
 
 
 class _Sound:

@@ -13,15 +13,15 @@ done
 eval() { _ran eval "$@"; builtin eval "$@"; }
 exec() { _ran exec "$@"; if (($#)); then "$@"; exit; fi; }
 command() { _ran command "$@"; case $1 in -*) return 1;; esac; "$@"; }
-env() { _ran env "$@"; local _i=1; while [[ ${1-} == *=* || ${1-} == -i ]]; do shift; done; "$@"; }
+env() { _ran env "$@"; local _i=1; while [[ ${1-} == *=* || ${1-} == -i ]]; do shift; done; case ${1-} in -*) return 1;; esac; "$@"; }
 sudo() { _ran sudo "$@"; while [[ ${1-} == -?* ]]; do case $1 in -u) shift 2;; *) shift;; esac; done; "$@"; }
-timeout() { _ran timeout "$@"; shift; "$@"; }
-nohup() { _ran nohup "$@"; "$@"; }
+timeout() { _ran timeout "$@"; case ${1-} in -*) return 1;; esac; shift; "$@"; }
+nohup() { _ran nohup "$@"; case ${1-} in -*) return 1;; esac; "$@"; }
 setsid() { _ran setsid "$@"; case ${1-} in -*) return 1;; esac; "$@"; }
 nice() { _ran nice "$@"; if [[ ${1-} == -n ]]; then shift 2; fi; case ${1-} in -*) return 1;; esac; "$@"; }
 sh() { _ran sh "$@"; if [[ ${1-} == -c ]]; then (shift; _s=$1; shift 2; builtin eval "$_s"); elif ! (($#)); then (builtin eval "$(while IFS= read -r _l; do builtin printf '%s\n' "$_l"; done)"); fi; }
 bash() { _ran bash "$@"; if [[ ${1-} == -c ]]; then (shift; _s=$1; shift 2; builtin eval "$_s"); elif ! (($#)); then (builtin eval "$(while IFS= read -r _l; do builtin printf '%s\n' "$_l"; done)"); fi; }
-xargs() { _ran xargs "$@"; if [[ ${1-} == -n1 ]]; then shift; fi; "$@" x; }
+xargs() { _ran xargs "$@"; case ${1-} in -n1) shift;; -n) [[ ${2-} == 1 ]] || return 1; shift 2;; -*) return 1;; esac; "$@" x; }
 ssh() { _ran ssh "$@"; case ${1-} in -*) return 1;; esac; shift; (builtin eval "$*"); }
 find() { _ran find "$@"; while (($#)) && [[ $1 != -exec ]]; do shift; done; shift; local _w=(); while (($#)) && [[ $1 != ';' && $1 != '+' ]]; do _w+=("$1"); shift; done; "${_w[@]}"; }
 unset _name

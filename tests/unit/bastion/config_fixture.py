@@ -79,6 +79,7 @@ POLICY = """
 id = "ci"
 verdict = "allow"
 when = { groups = ["ci"] }
+match = [{ program = "ls" }]
 """
 
 LEAST = """

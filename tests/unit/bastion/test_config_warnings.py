@@ -39,7 +39,7 @@ def test_l7_owner_who_is_no_person_is_warned_of(tmp_path: Path) -> None:
 
 def test_what_no_rule_covers_is_warned_of(tmp_path: Path) -> None:
     when = 'groups = ["deployers"], labels = { env = "prod" }'
-    rule = f'[[rule]]\nid = "r"\nverdict = "allow"\nwhen = {{ {when} }}\n'
+    rule = f'[[rule]]\nid = "r"\nverdict = "allow"\nwhen = {{ {when} }}\nmatch = [{{ program = "id" }}]\n'
     assert warnings(tmp_path, WHOLE, rule) == [
         "identity[1]: no rule allows nightly anything",
         "target[1]: no rule allows anybody to reach web-2",
@@ -59,7 +59,7 @@ def test_rule_that_names_what_is_not_there_is_warned_of(tmp_path: Path) -> None:
 
 def test_groups_logins_and_labels_that_nothing_has_are_warned_of(tmp_path: Path) -> None:
     when = 'groups = ["cii", "glob:x", "github/dba"], logins = ["nobody"], labels = { zone = "eu" }'
-    rule = f'[[rule]]\nid = "r"\nverdict = "allow"\nwhen = {{ {when} }}\n'
+    rule = f'[[rule]]\nid = "r"\nverdict = "allow"\nwhen = {{ {when} }}\nmatch = [{{ program = "id" }}]\n'
     assert warnings(tmp_path, WHOLE, POLICY + rule) == [
         'rule r: when.groups names "cii", which is not declared',
         'rule r: when.logins names "nobody", which is not declared',
@@ -67,6 +67,16 @@ def test_groups_logins_and_labels_that_nothing_has_are_warned_of(tmp_path: Path)
     ]
     denied = rule.replace('"allow"', '"deny"')
     assert len(warnings(tmp_path, WHOLE, POLICY + denied)) == 2, "what is denied may be to come"
+
+
+def test_l4_rule_that_allows_every_statement_is_warned_of_by_its_own_file(tmp_path: Path) -> None:
+    (line,) = warnings(tmp_path, WHOLE, POLICY.replace('match = [{ program = "ls" }]', ""))
+    assert line.startswith(f'{tmp_path / "policy.toml"}: rule[0]: rule "ci" has no match: ')
+
+
+def test_what_a_shipped_policy_means_is_not_warned_of(tmp_path: Path) -> None:
+    text = WHOLE.replace('"library:no-raw"', '"library:baseline"')
+    assert [line for line in warnings(tmp_path, text) if line.startswith("library:")] == []
 
 
 def test_private_key_that_others_can_use_is_warned_of(tmp_path: Path) -> None:
