@@ -17,6 +17,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from bastion.clock import Clock
+from bastion.core_dumps import leave_no_core_dumps
 from bastion.errors import BastionError
 from bastion.journal import journal_entry, open_journal
 from bastion.keyring import unpack_keyring
@@ -204,6 +205,7 @@ async def _work(sock: socket.socket) -> int:
 
 def main() -> None:
     """Serve as a worker of the process that has started this one."""
+    leave_no_core_dumps()
     hold_little()
     open_journal()
     sys.exit(asyncio.run(_work(socket.socket(fileno=int(sys.argv[1])))))
