@@ -62,7 +62,8 @@ class Policy:
                 if rule.verdict is VerdictKind.APPROVE and rule.approvers is None
                 else rule
                 for rule in self.rules
-            )
+            ),
+            masks=self.masks,
         )
 
     def decide(self, request: Request) -> Verdict:

@@ -10,7 +10,7 @@ from policies.document import parse_policy
 from policies.engine import Policy
 from policies.errors import PolicyInvalidError
 from policies.masking.action import ActionKind
-from policies.model import Access, Request
+from policies.model import Access, Approvers, Request
 from policies.source import Source, read_source
 
 PROD = Request(
@@ -80,6 +80,14 @@ def test_without_a_mask_that_fits_nothing_is_masked() -> None:
 def test_the_digest_of_a_policy_covers_its_masks() -> None:
     one, other = policy('[[mask]]\nid = "a"'), policy('[[mask]]\nid = "a"\naction = "detect"')
     assert len({policy("").digest(), one.digest(), other.digest()}) == 3
+
+
+def test_l10_masks_stay_where_the_configuration_says_who_approves() -> None:
+    # They were lost once: `approvers` in [policy] made a policy of the rules alone.
+    made = policy('[[mask]]\nid = "a"\n[[rule]]\nid = "r"\nverdict = "approve"')
+    given = made.with_approvers(Approvers(groups=("on-call",)))
+    assert given.masks == made.masks
+    assert given.masking(PROD) is not None
 
 
 def test_what_is_shipped_masks_secrets_everywhere_and_people_on_prod() -> None:
