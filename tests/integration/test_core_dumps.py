@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import pytest
 
 from tests.integration.conftest import World
 from tests.integration.test_workers import workers
+from tests.patience import looks
 
 PLAIN = ("setpriv", "--bounding-set=-sys_ptrace")  # root without the right to look into any process
-NO_LIMIT = ("prlimit", "--core=unlimited:unlimited")
+HARD = resource.getrlimit(resource.RLIMIT_CORE)[1]  # not everywhere may root raise it
+NO_LIMIT = ("prlimit", f"--core={'unlimited' if HARD == resource.RLIM_INFINITY else HARD}")
 
 
 @pytest.fixture
@@ -87,8 +90,8 @@ def test_a_program_of_somebody_else_can_be_read() -> None:
     """So that the tests above would see it if one of the bastion could."""
     with subprocess.Popen([*PLAIN, *NO_LIMIT, "sleep", "60"]) as program:
         try:
-            while b"sleep" not in Path(f"/proc/{program.pid}/cmdline").read_bytes().split(b"\0")[0]:
-                pass
+            started = Path(f"/proc/{program.pid}/cmdline")
+            assert any(started.read_bytes().startswith(b"sleep\0") for _ in looks(20))
             assert readable(program.pid)
         finally:
             program.kill()
