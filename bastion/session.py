@@ -13,31 +13,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Protocol
 
-from bastion.course import Course, StatementDenied, StatementHeld, lay_course, still_free, tap_of
+from bastion.course import Course, StatementDenied, StatementHeld, still_free, tap_of
+from bastion.decisions import Decisions
 from bastion.errors import BastionError, Denied, TargetError
 from bastion.gate import STATUS_DENIED, Gate, Ruling
-from bastion.holding import REASON, Holding
+from bastion.holding import Holding
 from bastion.holds.waiting import Waiting
 from bastion.idleness import idle_too_long
 from bastion.inbox import Exited, all_closed
-from bastion.inlet import Channel
 from bastion.masking import Masking
 from bastion.principal import Principal
 from bastion.question import Question
 from bastion.quota import Quota, QuotaExceeded
 from bastion.relay import BotEnd, PolicyChanged, Relay, TargetEnd
 from bastion.requests import Request
-from bastion.resolve import find_target
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
 from bastion.transfer import OperationDenied, TransferError
 from policies.masking.errors import DetectorFault
 from policies.model import Access, Verdict
 from recorder.errors import RecorderError
-from recorder.events import Event, Kind
+from recorder.events import Kind
 from recorder.recording import Recording
 
 log = logging.getLogger("bastion.session")
@@ -98,6 +96,15 @@ class Session:
             login=login,
             masking=self._masking,
         )
+        self._decisions = Decisions(
+            question=self._question,
+            gate=self._gate,
+            masking=self._masking,
+            holding=self._holding,
+            recording=recording,
+            target=target,
+            config=config,
+        )
         self._tasks = Tasks()
         self._channels = 0
         self._bots: dict[int, BotEnd] = {}
@@ -122,7 +129,7 @@ class Session:
         channel = self._channels
         self._bots[channel] = bot
         try:
-            verdict, access = await self._decide(channel, request)
+            verdict, access = await self._decisions.decide(channel, request)
             relay = await self._begin(bot, channel, request, verdict, access)
         except StatementHeld as held:
             wait = self._when_settled(bot, channel, request, verdict, access, held.ruling, on_close)
@@ -143,7 +150,8 @@ class Session:
         settled: Ruling | None = None,
     ) -> Relay:
         """Lay the course of a request and open the way; raise StatementHeld, BastionError, RecorderError."""
-        course = await self._lay(channel, request, access, settled)
+        judged = self._decisions.channel(channel, request, access, bot)
+        course = await self._decisions.lay(judged, request, settled)
         target = await self._way.open(course.request)
         return self._relay(bot, target, channel, course, verdict)
 
@@ -178,7 +186,7 @@ class Session:
         on_close: Callable[[], None],
     ) -> None:
         """Serve a request that is a statement once people have approved it."""
-        judged = self._channel(channel, request, access)
+        judged = self._decisions.channel(channel, request, access, bot)
         try:
             settled = await judged.settled(ruling, request=True)
             relay = await self._begin(bot, channel, request, verdict, access, settled)
@@ -236,91 +244,6 @@ class Session:
         await all_closed([bot.inbox for bot in told], TELL_S)
         self._ended(self, failure)
         self.on_end()
-
-    async def _decide(self, channel: int, request: Request) -> tuple[Verdict, Access]:
-        """Ask the policy in force whether the access may begin, and record the request with its verdict; raise Denied.
-
-        A terminal may also begin as `raw`: recorded and not filtered.
-        """
-        access = request.access
-        self._masking.begin(channel, self._question.masked(access))
-        verdict = self._question.begins(access)
-        terminal = request.pty is not None and access in (Access.EXEC, Access.SHELL)
-        if terminal and not verdict.allowed and not verdict.rules and self._gate.raw_rules():
-            access, verdict = Access.RAW, self._question.begins(Access.RAW)
-        config = self._config()
-        quota_bytes = config.recorder.quota_bytes
-        if self.recording.content_bytes >= quota_bytes and verdict.record != "digest-only":
-            raise QuotaExceeded(
-                f"this session has reached the recorder's quota of {quota_bytes} bytes of content"
-            )
-        await self.recording.append(
-            [
-                self.recording.event(Kind.REQUEST, channel, request.data, **request.detail()),
-                self.recording.event(
-                    Kind.VERDICT,
-                    channel,
-                    verdict=verdict.kind.value,
-                    rules=list(verdict.rules),
-                    reason=verdict.reason,
-                    policy=verdict.policy,
-                ),
-            ]
-        )
-        waits = verdict.held and access in (Access.EXEC, Access.SHELL)  # each statement will, by itself
-        if access is None or not (verdict.allowed or waits):
-            raise Denied(self._question.denial(access, verdict, self.id))
-        return verdict, access
-
-    async def _lay(
-        self, channel: int, request: Request, access: Access, settled: Ruling | None = None
-    ) -> Course:
-        """Lay the course of the request, and record the verdict on it if it is a statement.
-
-        One that people have settled is on record. Raise Denied, StatementHeld.
-        """
-        judged = self._channel(channel, request, access)
-        try:
-            course = await lay_course(request, judged, settled)
-        except StatementDenied as denied:
-            if denied.ruling.hold is None:
-                await self.recording.append([judged.statement(denied.ruling, request=True)])
-            raise
-        events = (
-            [judged.statement(course.ruling, request=True)]
-            if course.ruling and not course.ruling.hold
-            else []
-        )
-        if course.raw:
-            events.append(self.recording.event(Kind.MARKER, channel, label="raw terminal: not filtered"))
-        if events:
-            await self.recording.append(events)
-        return course
-
-    def _channel(self, channel: int, request: Request, access: Access) -> Channel:
-        """Return what judges the statements of a channel."""
-        bot = self._bots[channel]
-
-        async def settle(ruling: Ruling, statement: Event) -> Ruling:
-            return await self._holding.settle(
-                ruling,
-                access,
-                channel=channel,
-                inbox=bot.inbox,
-                say=partial(bot.write, error=True),
-                statement=statement,
-                stated=request.environment.get(REASON, ""),
-                terminal=request.pty is not None,
-            )
-
-        return Channel(
-            gate=self._gate,
-            recording=self.recording,
-            number=channel,
-            access=access,
-            shell=(find_target(self._config(), self.target.name) or self.target).shell,
-            settle=settle,
-        )
 
     def _relay(self, bot: BotEnd, target: TargetEnd, channel: int, course: Course, verdict: Verdict) -> Relay:
         request = course.request
