@@ -20,12 +20,11 @@ from collections import Counter
 
 from bastion.environment import child_environment
 from bastion.holds.callers import Caller
-from bastion.holds.commands import COMMANDS as APPROVALS
-from bastion.holds.commands import Desk
 from bastion.inbox import Closed, Data, Eof, Exited, Signal
 from bastion.principal import Principal
 from bastion.relay import BotEnd
 from bastion.requests import Request
+from bastion.served import Tree
 from bastion.settings import Config
 from bastion.tasks import Tasks
 
@@ -47,8 +46,8 @@ COMMAND_BYTES = 8 * 1024
 class Control:
     """The people's door."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
         self._approvers: Counter[str] = Counter()
         self._free = asyncio.Semaphore(PROCESSES)
         self._running: Counter[str] = Counter()
@@ -64,12 +63,12 @@ class Control:
             except ValueError as error:
                 unread = f"the command cannot be read: {error}"
         past = words[:1] == ["approvals"] and HISTORY in words  # evidence, and read like all of it
-        if words and words[0] in APPROVALS and not past and refusal is None:
+        if words and words[0] in self._tree.commands and not past and refusal is None:
             await self._approve(bot, principal, request, config, words)
             return
         refusal = refusal or _not_responder(principal, config) or unread or None
         if refusal is None and not past and (not words or words[0] not in (*COMMANDS, "--help")):
-            known = ", ".join((*COMMANDS, *APPROVALS))
+            known = ", ".join((*COMMANDS, *self._tree.commands))
             refusal = f"no such command; there are: {known} (each knows --help)"
         if refusal is not None:
             log.warning("identity=%s control refused: %s", principal.name, refusal)
@@ -112,7 +111,7 @@ class Control:
         self._approvers[principal.name] += 1
         try:
             async with asyncio.timeout(COMMAND_S):
-                status = await self._desk.serve(caller, words, screen)
+                status = await self._tree.serve(caller, words, screen)
             bot.exit(Exited(status=status))
         except TimeoutError:
             await _say(bot, f"the command was ended after {COMMAND_S:.0f} s", status=255)

@@ -29,6 +29,7 @@ from bastion.holds.office import Office
 from bastion.journal import journal_entry
 from bastion.keyring import open_keyring
 from bastion.register import OwnRegister
+from bastion.served import Tree
 from bastion.settings import Config
 from recorder import turn
 from recorder.errors import RecorderError
@@ -79,7 +80,7 @@ class Premises:
         """Answer on the socket of this machine, if there is to be one; raise ServeError."""
         if config.bastion.socket is not None:
             desk = Desk(self.office, lambda: self.office.config, self.clock.now)
-            self._local = LocalDoor(config.bastion.socket, desk)
+            self._local = LocalDoor(config.bastion.socket, Tree(desk))
             await self._local.open()
 
     def recover(self) -> list[str]:

@@ -33,6 +33,7 @@ from bastion.keyring import Keyring
 from bastion.masking import prepare
 from bastion.memory import give_back
 from bastion.register import Register
+from bastion.served import Tree
 from bastion.session import Way
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks
@@ -81,7 +82,7 @@ class Server:
             store=store,
             clock=clock,
             authority=self._authority,
-            control=Control(Desk(approvals, lambda: self.house.config(), clock.now)),
+            control=Control(Tree(Desk(approvals, lambda: self.house.config(), clock.now))),
             waiting=Waiting(approvals),
             ways=self._way,
             host_options=self._host,

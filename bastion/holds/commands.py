@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
 
 from bastion.holds import shown
 from bastion.holds.callers import Caller, circle_of, voter_of
@@ -21,38 +20,18 @@ from bastion.holds.eligible import may_see, objection
 from bastion.holds.errors import AnswerRefused
 from bastion.holds.hold import Hold, State
 from bastion.holds.office import Approvals
+from bastion.served import NotAllowed, Parser, Screen, Usage, answered
 from bastion.settings import Config
 from bastion.tasks import Tasks
-from recorder.errors import RecorderError
 from recorder.terminal import plain
 
 COMMANDS = ("approvals", "approve", "deny")
 FOLLOWED = 1000
 
 
-class Screen(Protocol):
-    """Where somebody reads; `gone` is set when they have left."""
-
-    gone: asyncio.Event
-
-    async def write(self, text: str, *, error: bool = False) -> None: ...
-
-
-class Usage(Exception):
-    """The words are not understood; the text says how they should be."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise Usage(f"{message}\n{self.format_usage().rstrip()}")
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        raise Usage(message or "")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="", add_help=False, allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+def _parser() -> Parser:
+    parser = Parser(prog="", add_help=False, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
 
     def command(name: str, help_text: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, prog=name, description=help_text, add_help=False, allow_abbrev=False)
@@ -87,6 +66,8 @@ _PARSER = _parser()
 class Desk:
     """The people's side of the desk, at one door."""
 
+    commands = COMMANDS
+
     def __init__(self, approvals: Approvals, config: Callable[[], Config], now: Callable[[], float]) -> None:
         self._approvals = approvals
         self._config = config
@@ -94,33 +75,21 @@ class Desk:
 
     async def serve(self, caller: Caller, words: Sequence[str], screen: Screen) -> int:
         """Run one command, and return its exit status."""
-        try:
-            self._groups(caller)
-            given = _parse(words)
-            if given.help:
-                await screen.write(_HELP[given.command].format_help())
-                return 0
-            match given.command:
-                case "approvals" if given.follow:
-                    return await self._follow(caller, screen, as_json=given.json)
-                case "approvals":
-                    return await self._list(caller, screen, as_json=given.json)
-                case _:
-                    return await self._answer(caller, screen, given)
-        except Usage as error:
-            await screen.write(f"bastion: {plain(str(error).partition(chr(10))[0])}\n", error=True)
-            usage = str(error).partition("\n")[2]
-            await screen.write(f"{usage}\n" if usage else "", error=True)
-            return 2
-        except NotAllowed as error:
-            await screen.write(f"bastion: {plain(str(error))}\n", error=True)
-            return 126
-        except AnswerRefused as error:
-            await screen.write(f"bastion: {plain(error.public)}\n", error=True)
-            return 1
-        except RecorderError as error:
-            await screen.write(f"bastion: {plain(error.public)}\n", error=True)
-            return 1
+        return await answered(self._run(caller, words, screen), screen)
+
+    async def _run(self, caller: Caller, words: Sequence[str], screen: Screen) -> int:
+        self._groups(caller)
+        given = _parse(words)
+        if given.help:
+            await screen.write(_HELP[given.command].format_help())
+            return 0
+        match given.command:
+            case "approvals" if given.follow:
+                return await self._follow(caller, screen, as_json=given.json)
+            case "approvals":
+                return await self._list(caller, screen, as_json=given.json)
+            case _:
+                return await self._answer(caller, screen, given)
 
     def _groups(self, caller: Caller) -> frozenset[str]:
         """Return the groups whose holds the caller may see; raise NotAllowed if they are nobody here."""
@@ -219,10 +188,6 @@ class Desk:
         else:
             await screen.write(f"{hold.id} {plain(hold.outcome)}\n")
         return 0
-
-
-class NotAllowed(Exception):
-    """The caller may not even look."""
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:

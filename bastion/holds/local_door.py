@@ -1,4 +1,4 @@
-"""Serve approvals, approve and deny over a unix socket to the users of this machine.
+"""Serve the running bastion's own commands over a unix socket to the users of this machine.
 
 The system says whose a connection is; the configuration says which person that is. An unmapped user can do nothing,
 root included.
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from bastion.errors import ServeError
 from bastion.holds.callers import Caller
-from bastion.holds.commands import Desk
+from bastion.served import Tree
 from bastion.tasks import Tasks
 
 log = logging.getLogger("bastion.holds")
@@ -38,9 +38,9 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 class LocalDoor:
     """The socket, while it is open."""
 
-    def __init__(self, path: Path, desk: Desk) -> None:
+    def __init__(self, path: Path, tree: Tree) -> None:
         self._path = path
-        self._desk = desk
+        self._tree = tree
         self._tasks = Tasks()
         self._open = 0
         self._server: asyncio.Server | None = None
@@ -90,7 +90,7 @@ class LocalDoor:
         screen = _Screen(writer)
         self._tasks.start(_watch(reader, screen), "watch")
         caller = Caller(how=f"{_user(uid)} (uid {uid}) on the bastion itself", uid=uid)
-        status = await self._desk.serve(caller, words, screen)
+        status = await self._tree.serve(caller, words, screen)
         await screen.send({"exit": status})
 
 

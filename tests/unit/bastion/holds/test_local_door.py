@@ -18,6 +18,7 @@ from bastion.holds.commands import Desk
 from bastion.holds.local_door import REQUEST_BYTES, LocalDoor
 from bastion.holds.office import Office
 from bastion.identity import Person
+from bastion.served import Tree
 from bastion.settings import Config
 from tests.unit.bastion.holds.holds_fixture import ALEX, ask
 from tests.unit.bastion.holds.test_office import Chain
@@ -30,7 +31,7 @@ class Machine:
         self.path = path
         self.uid = os.getuid()
         self.office = Office(Chain(), self.config(), lambda: 100.0)
-        self.door = LocalDoor(path, Desk(self.office, self.config, lambda: 100.0))
+        self.door = LocalDoor(path, Tree(Desk(self.office, self.config, lambda: 100.0)))
 
     def config(self) -> Config:
         alex = Person(name=ALEX, aliases={}, groups=("dba",), uid=self.uid)
@@ -70,7 +71,7 @@ async def test_every_user_may_connect_and_is_the_person_that_has_the_uid(machine
 async def test_t49_a_user_that_no_person_has_can_do_nothing_root_included(machine: Machine) -> None:
     hold = await machine.office.put(ask())
     machine.uid += 1
-    for words in (("approvals",), ("approve", hold.id), ("deny", hold.id, "--reason", "x"), ("--help",)):
+    for words in (("approvals",), ("approve", hold.id), ("deny", hold.id, "--reason", "x")):
         (error, end) = await machine.ask(*words)
         assert f"uid {os.getuid()} is no declared person's own" in error["err"]
         assert end == {"exit": 126}
