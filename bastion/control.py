@@ -18,11 +18,11 @@ import shlex
 import sys
 from collections import Counter
 
+from bastion.ends import BotEnd
 from bastion.environment import child_environment
 from bastion.holds.callers import Caller
 from bastion.inbox import Closed, Data, Eof, Exited, Signal
 from bastion.principal import Principal
-from bastion.relay import BotEnd
 from bastion.requests import Request
 from bastion.served import Tree
 from bastion.settings import Config

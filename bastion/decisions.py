@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from bastion.course import Course, StatementDenied, lay_course
+from bastion.ends import BotEnd
 from bastion.errors import Denied
 from bastion.gate import Gate, Ruling
 from bastion.holding import REASON, Holding
@@ -18,7 +19,6 @@ from bastion.inlet import Channel
 from bastion.masking import Masking
 from bastion.question import Question
 from bastion.quota import QuotaExceeded
-from bastion.relay import BotEnd
 from bastion.requests import Request
 from bastion.resolve import find_target
 from bastion.settings import Config, Target

@@ -20,6 +20,7 @@ from bastion.authority import TOKEN_BYTES, Authority, CertificateRefused, finger
 from bastion.certificate import Login
 from bastion.clock import Clock
 from bastion.control import Control
+from bastion.ends import BotEnd
 from bastion.errors import Expired, Refused
 from bastion.holds.waiting import Waiting
 from bastion.identity import resolve_owner
@@ -27,7 +28,6 @@ from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.keyring import Keyring
 from bastion.principal import Principal, find_identity, principal_of
 from bastion.register import Register
-from bastion.relay import BotEnd
 from bastion.requests import Request
 from bastion.resolve import check_login, find_target, resolve
 from bastion.session import Session, Way

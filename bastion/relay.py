@@ -10,21 +10,21 @@ Source  RFC 4254 sections 5 and 6
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
+from bastion.ends import BotEnd, Outcome, TargetEnd
 from bastion.errors import BastionError
 from bastion.gate import STATUS_DENIED
-from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Item, OutputUnwanted, Quiet, Resize, Signal
+from bastion.inbox import Closed, Data, Eof, Exited, Item, OutputUnwanted, Quiet, Resize, Signal
 from bastion.inlet import Admitted, Inlet
 from bastion.masking import MASKED_BYTES, STREAMS, ChannelMask, Passed, Stream, hits_event, pieces
 from bastion.quota import Quota
-from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError
-from recorder.errors import RecorderError
+from bastion.tapping import Tapping
+from bastion.transfer import Side, Tap
 from recorder.events import Event, Kind
 from recorder.recording import Recording
 
@@ -39,44 +39,6 @@ class PolicyChanged(BastionError):
     """A reload brought rules for statements that a channel has sent unjudged so far."""
 
     code = "policy-changed"
-
-
-class BotEnd(Protocol):
-    """The channel that the bot has opened."""
-
-    inbox: Inbox
-
-    def send(self, data: bytes, *, error: bool = False) -> None: ...
-    async def room(self) -> None: ...
-    async def write(self, data: bytes, *, error: bool = False) -> None: ...
-    def write_eof(self) -> None: ...
-    def exit(self, exited: Exited) -> None: ...
-    def close(self) -> None: ...
-
-
-class TargetEnd(Protocol):
-    """The channel that the bastion has opened; `lost` says why its connection broke, if it did."""
-
-    inbox: Inbox
-    lost: str
-
-    def send(self, data: bytes) -> None: ...
-    async def room(self) -> None: ...
-    async def write(self, data: bytes) -> None: ...
-    def write_eof(self) -> None: ...
-    def resize(self, size: Resize) -> None: ...
-    def signal(self, name: str) -> None: ...
-    def stop_output(self) -> None: ...
-    def close(self) -> None: ...
-    def abort(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a channel ended; `exited` is None when the target or the bot vanished."""
-
-    exited: Exited | None
-    bot_gone: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,13 +61,24 @@ class Relay:
     free: Callable[[], bool] = lambda: True
     _shut: bool = False
     _status: int = STATUS_DENIED
-    _spoke: asyncio.Event = field(default_factory=asyncio.Event)
-    _order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _tapping: Tapping | None = field(init=False)
     _flying: dict[Side, deque[asyncio.Future[None]]] = field(
         default_factory=lambda: {"client": deque(), "target": deque()}
     )
     _directions: list[asyncio.Task[Any]] = field(default_factory=list)
     _failure: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        self._tapping = None
+        if self.tap is not None:
+            self._tapping = Tapping(
+                self.tap,
+                bot=self.bot,
+                target=self.target,
+                recording=self.recording,
+                channel=self.channel,
+                append=self._append,
+            )
 
     async def run(self) -> Outcome:
         """Relay until the target closes or the bot is gone; raise what the first failing direction raised.
@@ -123,7 +96,8 @@ class Relay:
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         finally:  # also when the session ends and cancels this: which files were cut short is evidence
-            await self._finish_tap()
+            if self._tapping is not None:
+                await self._tapping.finish()
         if self._failure is not None:
             raise self._failure
         exited = None if outward.cancelled() else outward.result()
@@ -146,7 +120,8 @@ class Relay:
                     await self._stream("client", run)
                     continue
                 await self._landed("client")
-                await self._unstalled("client", self.bot.inbox)
+                if self._tapping is not None:
+                    await self._tapping.unstalled("client")
                 match run:
                     case Quiet():
                         await self._settle("client", ["input"])
@@ -154,8 +129,8 @@ class Relay:
                         pass
                     case Data() if self.inlet is not None:
                         await self._admit(self.inlet.take(run.data))
-                    case Data():
-                        await self._pass("client", run.data)
+                    case Data() if self._tapping is not None:
+                        await self._tapping.take("client", run.data)
                     case Resize():
                         await self._append([self._event(Kind.RESIZE, **asdict(run))])
                         self.target.resize(run)
@@ -194,12 +169,13 @@ class Relay:
                     await self._stream("target", run)
                     continue
                 await self._landed("target")
-                await self._unstalled("target", self.target.inbox)
+                if self._tapping is not None:
+                    await self._tapping.unstalled("target")
                 match run:
                     case Quiet():
                         await self._settle("target", STREAMS[1:])
-                    case Data():
-                        await self._pass("target", run.data)
+                    case Data() if self._tapping is not None:
+                        await self._tapping.take("target", run.data)
                     case Eof():
                         await self._settle("target", STREAMS[1:], end=True)
                         await self._append([self._event(Kind.EOF, side="target")])
@@ -303,63 +279,6 @@ class Relay:
         while flying:
             await flying.popleft()
         await asyncio.sleep(0)  # what was committed in one go with the first of them goes on in this step
-
-    async def _pass(self, side: Side, data: bytes) -> None:
-        """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""
-        if isinstance(self.tap, ScpTap):
-            # What one side's answer releases of the other's must not be overtaken by what follows it.
-            async with self._order:
-                await self._let_go(side, await self._tapped(self.tap, side, data))
-        elif self.tap is not None:
-            await self._let_go(side, await self._tapped(self.tap, side, data))
-        self._spoke.set()
-
-    async def _let_go(self, side: Side, tapped: Tapped) -> None:
-        """Record and let go; with nothing to release, a side that is full must not hold back what comes from it."""
-        events, forward, release = self._events(tapped), tapped.forward, tapped.release
-        if side == "client":
-            await self._append(events, bytes_in=len(forward), bytes_out=len(release))
-            if release:
-                await self.bot.write(release)
-            if (
-                tapped.owes
-            ):  # the target's direction writes it, so that it cannot come between a packet's halves
-                self.target.inbox.put(Data(b""))
-            await self.target.write(forward)
-        else:
-            await self._append(events, bytes_in=len(release), bytes_out=len(forward))
-            if release:
-                await self.target.write(release)
-            await self.bot.write(forward)
-
-    async def _tapped(self, tap: Tap, side: Side, data: bytes) -> Tapped:
-        try:
-            return tap.client(data) if side == "client" else tap.target(data)
-        except TransferError as error:
-            await self._append(self._events(error.tapped))
-            raise
-
-    async def _unstalled(self, side: Side, inbox: Inbox) -> None:
-        """Wait while the tap holds this side's bytes for an answer of the other, but not for a side that is gone."""
-        while self.tap is not None and self.tap.stalled == side and not inbox.closed.is_set():
-            self._spoke.clear()
-            spoke = asyncio.ensure_future(self._spoke.wait())  # noqa: TID251 - both end right here
-            closed = asyncio.ensure_future(inbox.closed.wait())  # noqa: TID251
-            try:
-                await asyncio.wait([spoke, closed], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                spoke.cancel()
-                closed.cancel()
-
-    async def _finish_tap(self) -> None:
-        """Record the files that were still open; a recorder that fails is told by what failed first."""
-        if self.tap is not None:
-            with contextlib.suppress(RecorderError):
-                await self.recording.append(self._events(self.tap.finish()))
-
-    def _events(self, tapped: Tapped) -> list[Event]:
-        at_us = self.recording.at_us()
-        return [Event(at_us, event.kind, self.channel, event.data, event.detail) for event in tapped.events]
 
     def _event(self, kind: Kind, **detail: Any) -> Event:
         return self.recording.event(kind, self.channel, **detail)

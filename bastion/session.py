@@ -17,6 +17,7 @@ from typing import Protocol
 
 from bastion.course import Course, StatementDenied, StatementHeld, still_free, tap_of
 from bastion.decisions import Decisions
+from bastion.ends import BotEnd, TargetEnd
 from bastion.errors import BastionError, Denied, TargetError
 from bastion.gate import STATUS_DENIED, Gate, Ruling
 from bastion.holding import Holding
@@ -27,7 +28,7 @@ from bastion.masking import Masking
 from bastion.principal import Principal
 from bastion.question import Question
 from bastion.quota import Quota, QuotaExceeded
-from bastion.relay import BotEnd, PolicyChanged, Relay, TargetEnd
+from bastion.relay import PolicyChanged, Relay
 from bastion.requests import Request
 from bastion.settings import Config, Target
 from bastion.tasks import Tasks

@@ -20,8 +20,8 @@ import asyncssh
 from bastion.adapters.asyncssh_hooks import ServerConnection
 from bastion.adapters.ssh_limits import OverLimit
 from bastion.certificate import Login
+from bastion.ends import BotEnd
 from bastion.principal import Principal
-from bastion.relay import BotEnd
 from bastion.requests import Request
 from bastion.session import Session
 

@@ -18,10 +18,10 @@ from bastion.adapters.ssh_channels import BotChannel
 from bastion.adapters.ssh_door import Door, House, is_goodbye, limit_of, log, why_lost
 from bastion.adapters.ssh_jump import InnerServer
 from bastion.certificate import CertificateError, is_certificate, sound_key
+from bastion.ends import BotEnd
 from bastion.errors import BastionError, Refused
 from bastion.inbox import Exited
 from bastion.principal import Principal
-from bastion.relay import BotEnd
 from bastion.requests import Request, parse_direct
 from bastion.session import Session
 from recorder.errors import RecorderError

@@ -25,13 +25,13 @@ from bastion.adapters.host_identity import HostIdentity
 from bastion.adapters.ssh_door import House
 from bastion.adapters.ssh_server import OuterServer
 from bastion.certificate import Login
+from bastion.ends import BotEnd
 from bastion.errors import Refused, UnknownTarget
 from bastion.identity import Identity
 from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.keyring import Keyring
 from bastion.limits import Limits
 from bastion.principal import Principal
-from bastion.relay import BotEnd
 from bastion.requests import Request
 from recorder.seal import KeySet, Signer, generate_seal_key
 from tests.fuzz.target import Finding, require

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bastion.ends import Outcome
 from bastion.inbox import Closed, Data, Eof, Exited, Item, OutputUnwanted, Resize, Signal
 from bastion.quota import Quota, QuotaExceeded
-from bastion.relay import Outcome, Relay
+from bastion.relay import Relay
 from bastion.transfer import ScpTap, Tap, parse_scp_command
 from recorder.errors import RecorderError
 from recorder.events import Event, Kind
