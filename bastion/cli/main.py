@@ -20,7 +20,6 @@ from bastion.cli import (
     policy_commands,
 )
 from bastion.cli.door import Door
-from bastion.core_dumps import leave_no_core_dumps
 from bastion.errors import BastionError
 from recorder.errors import RecorderError
 from recorder.terminal import plain
@@ -63,7 +62,6 @@ for command in (
 def main() -> None:
     """Run the command line."""
     try:
-        leave_no_core_dumps()
         status = cli.main(standalone_mode=False)  # click returns the status of an Exit instead of raising it
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
