@@ -21,6 +21,7 @@ from bastion.masking import ChannelMask
 from bastion.transfer import Judged, TapEvent
 from policies.engine import Policy
 from policies.facts import Facts, Flag, unparsed
+from policies.held_parts import Part, held_parts
 from policies.model import Access, Request, Verdict, VerdictKind
 from policies.shell import quick
 from policies.shell.dialect import foreign
@@ -172,6 +173,16 @@ class Gate:
             return policy.judge(request, facts)
         except Refused as error:
             return _refusal(error)
+
+    def held_parts(self, ruling: Ruling, access: Access) -> tuple[Part, ...]:
+        """Return what of a statement its rules have matched; nothing once another policy is in force."""
+        try:
+            policy, _request = self._asked(access)
+        except Refused:
+            return ()
+        if policy.digest() != ruling.verdict.policy:
+            return ()
+        return held_parts(policy, ruling.facts, ruling.verdict.rules)
 
     def _masked(self, text: str, access: Access) -> str:
         """Return a statement as a log may have it."""

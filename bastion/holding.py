@@ -19,6 +19,7 @@ from typing import Any
 from bastion.gate import Gate, Ruling
 from bastion.holds.errors import CannotHold
 from bastion.holds.hold import Ask, Hold, State, Terms
+from bastion.holds.marks import marks_of
 from bastion.holds.shown import CLAIMS
 from bastion.holds.waiting import GONE, Waiting
 from bastion.inbox import Closed, Data, Inbox, Item, Signal
@@ -35,7 +36,9 @@ REASON = "BASTION_REASON"  # a variable by which a bot says why
 REASON_CHARS = 200
 FACT_LINES = 24
 FACT_CHARS = 160
+SETTLE_S = 0.25  # for what came before to say what it has to say: people are slower than that
 INTERRUPT = 3
+WHOLE = "whatever it is: the rule speaks of every statement"
 SIGNALS = ("INT", "TERM", "HUP")
 
 Say = Callable[[bytes], Awaitable[None]]
@@ -90,11 +93,16 @@ class Holding:
             await self._recording.append([statement, self._event(hold, channel), notice])
             await say(line)
 
-        ask = self._ask(ruling, channel, stated)
-        waits = self._waiting.wait(ask, held=held, objection=lambda: self._objection(ruling, access))
+        async def waits() -> Hold:
+            if self._recording.tail.lines():
+                await asyncio.sleep(SETTLE_S)
+            before = self._recording.tail.lines()
+            ask = await asyncio.to_thread(self._ask, ruling, access, channel, stated, before)
+            return await self._waiting.wait(ask, held=held, objection=lambda: self._objection(ruling, access))
+
         self.held += 1
         try:
-            hold = await _unless_left(waits, inbox, terminal=terminal)
+            hold = await _unless_left(waits(), inbox, terminal=terminal)
         except CannotHold as error:
             return _denied(ruling, f"it cannot wait for an approval: {error.public}")
         finally:
@@ -106,9 +114,13 @@ class Holding:
         await self._recording.append([*([] if seen else [statement]), self._event(hold, channel)])
         return replace(ruling, hold=hold)
 
-    def _ask(self, ruling: Ruling, channel: int, stated: str) -> Ask:
+    def _ask(self, ruling: Ruling, access: Access, channel: int, stated: str, before: tuple[str, ...]) -> Ask:
+        """Say what people must know of it; the more the bot has sent, the longer that takes: not on the loop (L11)."""
         principal, verdict = self._principal, ruling.verdict
         facts = ruling.facts.as_json()
+        veil = partial(self._masking.text, channel)
+        statement, labels = self._masking.labelled(channel, ruling.source.decode("utf-8", "surrogateescape"))
+        parts = self._gate.held_parts(ruling, access)
         return Ask(
             session=self._recording.id,
             identity=principal.name,
@@ -118,8 +130,8 @@ class Holding:
             },
             target=self._target,
             login=self._login,
-            statement=self._masking.text(channel, ruling.source.decode("utf-8", "surrogateescape")),
-            facts=facts_in_words(ruling.facts, partial(self._masking.text, channel)),
+            statement=statement,
+            facts=facts_in_words(ruling.facts, veil),
             terms=tuple(
                 Terms(rule=rule, approvers=approvers)
                 for rule, approvers in zip(verdict.rules, verdict.approvers, strict=True)
@@ -136,6 +148,9 @@ class Holding:
                 facts=facts,
             ),
             within_s=max(1.0, principal.identity.session_s - self._recording.at_us() / 1_000_000),
+            held_for=tuple(_fitting(plain(veil(part.said))) for part in parts) or (WHOLE,),
+            marks=marks_of(statement, labels, parts, veil),
+            before=before,
         )
 
     def _objection(self, ruling: Ruling, access: Access) -> str:
@@ -199,10 +214,14 @@ def facts_in_words(facts: Facts, veil: Callable[[str], str] = str) -> tuple[str,
     masked = [
         plain(veil(line)) for line in lines[: FACT_LINES + 1]
     ]  # before it is cut: half a secret is not found
-    cut = [f"{line[:FACT_CHARS]}… (cut)" if len(line) > FACT_CHARS else line for line in masked]
+    cut = [_fitting(line) for line in masked]
     if len(lines) > FACT_LINES:
         cut[FACT_LINES - 1 :] = [f"… and {len(lines) - FACT_LINES + 1} more: read the statement itself"]
     return tuple(cut)
+
+
+def _fitting(line: str) -> str:
+    return f"{line[:FACT_CHARS]}… (cut)" if len(line) > FACT_CHARS else line
 
 
 def _words(words: tuple[Word, ...] | list[Word]) -> str:

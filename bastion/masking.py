@@ -28,6 +28,7 @@ from policies.model import Access, Request
 from recorder.events import Event, Kind
 
 Stream = Literal["input", "output", "error"]
+Span = tuple[int, int]  # from here on, and up to but not here
 STREAMS: tuple[Stream, ...] = ("input", "output", "error")
 
 _WHOLE = frozenset({Kind.REQUEST, Kind.STATEMENT})  # that are recorded as whole texts
@@ -35,6 +36,7 @@ _TEXTS = frozenset({"facts", "env"})  # details that repeat them
 
 IDLE_S = 0.03  # after which what cannot become a match any more is let out, at a prompt without a newline
 MASKED_BYTES = 16 * 1024  # are masked at once
+MAX_LABELS = 64  # whose places are told
 SHORT_BYTES = 1024  # are masked on the loop: more could take long, if somebody makes it so (law L11)
 
 # What a value may not have in it, or a mask could hide a command: operators, substitutions, ends of lines.
@@ -97,8 +99,12 @@ class Masking:
 
     def text(self, channel: int, text: str) -> str:
         """Return a statement as people may see it."""
+        return self.labelled(channel, text)[0]
+
+    def labelled(self, channel: int, text: str) -> tuple[str, tuple[Span, ...]]:
+        """Return a statement as people may see it, and where in it the labels are that stand for something."""
         mask = self.of(channel)
-        return text if mask is None else mask.text(text)
+        return (text, ()) if mask is None else mask.labelled(text)
 
     def _event(self, event: Event) -> Sequence[Event]:
         mask = self.of(event.channel) if event.kind in _WHOLE else None
@@ -119,7 +125,16 @@ class ChannelMask:
 
     def text(self, text: str) -> str:
         """Return a text with its literal values masked."""
-        return self._literal(text.encode("utf-8", "surrogateescape"), []).decode("utf-8", "surrogateescape")
+        return self.labelled(text)[0]
+
+    def labelled(self, text: str) -> tuple[str, tuple[Span, ...]]:
+        """Return a text with its literal values masked, and where in it their labels are, in characters."""
+        spans: list[Span] = []
+        masked = self._literal(text.encode("utf-8", "surrogateescape"), [], spans)
+        places = tuple(
+            (len(_text(masked[:start])), len(_text(masked[:end]))) for start, end in spans[:MAX_LABELS]
+        )
+        return _text(masked), places
 
     def whole(self, event: Event) -> list[Event]:
         """Return an event as it may be recorded, literal values masked, and what was found in it."""
@@ -131,8 +146,11 @@ class ChannelMask:
         masked = Event(event.at_us, event.kind, event.channel, data, detail)
         return [masked, *hits_event(event, event.kind.value, found)]
 
-    def _literal(self, text: bytes, found: list[Hit]) -> bytes:
-        """Mask the values of one whole text, but for those that could be more than a value."""
+    def _literal(self, text: bytes, found: list[Hit], spans: list[Span] | None = None) -> bytes:
+        """Mask the values of one whole text, but for those that could be more than a value.
+
+        `spans` gets the places of the labels, in bytes of what is returned.
+        """
         redactor = self._plan.redactor(self._key)
         begin = redactor.feed(text)
         end = redactor.finish()
@@ -147,7 +165,11 @@ class ChannelMask:
             value = text[start : start + hit.length]
             if start < at or _ACTIVE.search(value):
                 continue
-            out += text[at:start] + f"[{hit.detector}]".encode()
+            out += text[at:start]
+            label = f"[{hit.detector}]".encode()
+            if spans is not None:
+                spans.append((len(out), len(out) + len(label)))
+            out += label
             at = start + hit.length
             found.append(hit)
         return bytes(out + text[at:])
@@ -155,9 +177,7 @@ class ChannelMask:
     def _inside(self, value: Any, found: list[Hit]) -> Any:
         match value:
             case str():
-                return self._literal(value.encode("utf-8", "surrogateescape"), found).decode(
-                    "utf-8", "surrogateescape"
-                )
+                return _text(self._literal(value.encode("utf-8", "surrogateescape"), found))
             case dict():
                 return {key: self._inside(one, found) for key, one in value.items()}
             case list():
@@ -221,6 +241,10 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
     """Yield the bytes, at most `size` of them at a time."""
     for at in range(0, len(data), size):
         yield data[at : at + size]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _line_starts(text: bytes) -> list[int]:

@@ -23,6 +23,7 @@ from recorder.recovery import close_interrupted
 from recorder.rows import insert_chunk, is_sealed, seal_session, write_row
 from recorder.store import Store, Transaction
 from recorder.summary import State, Summary
+from recorder.tail import Tail
 
 NEVER = 1 << 62
 
@@ -46,7 +47,7 @@ class Header:
 class Recording:
     """One session on its way into the store. Appends are committed in the order in which they are called.
 
-    `veil` may put other events in the place of those that are to be recorded.
+    `veil` may put other events in the place of those that are to be recorded; `tail` has the last lines of them.
     """
 
     def __init__(self, store: Store, header: Header) -> None:
@@ -55,6 +56,7 @@ class Recording:
         self.content_bytes = 0
         self.closed = False
         self.sealed = False
+        self.tail = Tail()
         self._store = store
         self._writer = ChunkWriter(header.id, store.signer)
         self._summary = Summary(id=header.id)
@@ -119,6 +121,7 @@ class Recording:
         self._busy = True
         events = self.veil(events)
         self.content_bytes += sum(weight(event) for event in events)
+        self.tail.add(events)
         return self._commit(events, bytes_in=bytes_in, bytes_out=bytes_out)
 
     async def close(self, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Let a statement wait for people: who may answer, what they are asked, and what becomes of it.
 
 hold        what waits: an Ask, and a Hold with its answers and its state
+marks       where in a statement people should look
 binding     what an approval is good for: an HMAC over where, by which policy, and every byte
 eligible    who may answer, and why not
 desk        all holds of a service and every step they take, without I/O

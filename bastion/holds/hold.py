@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from policies.model import Approvers
 
@@ -36,11 +36,22 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Characters of a statement, from `start` on and up to `end`: what a rule has matched, or a label for a value."""
+
+    start: int
+    end: int
+    what: Literal["matched", "masked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One statement of one session, and what people must know of it to answer.
 
     `statement` keeps bytes that are no UTF-8 by surrogateescape. `facts` are words, one line each. `stated` is what the
     bot itself says it is for. `binding` is what an approval is good for. `within_s` is how long the session may last.
+    `held_for` names what of it the rules have matched, `marks` says where that is, as far as it could be found, and
+    `before` has the last lines of what the session did until then, escaped.
     """
 
     session: str
@@ -57,6 +68,9 @@ class Ask:
     policy: str
     binding: str
     within_s: float
+    held_for: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    before: tuple[str, ...] = ()
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -120,7 +134,9 @@ def ask_to_json(ask: Ask) -> dict[str, Any]:
 def ask_from_json(value: Mapping[str, Any]) -> Ask:
     """Return what `ask_to_json` was given."""
     terms = tuple(Terms(rule=one["rule"], approvers=_approvers(one["approvers"])) for one in value["terms"])
-    return Ask(**{**value, "facts": tuple(value["facts"]), "terms": terms})
+    marks = tuple(Mark(**one) for one in value["marks"])
+    lists = {name: tuple(value[name]) for name in ("facts", "held_for", "before")}
+    return Ask(**{**value, **lists, "terms": terms, "marks": marks})
 
 
 def hold_to_json(hold: Hold) -> dict[str, Any]:

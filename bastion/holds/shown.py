@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bastion.holds.desk import Event
-from bastion.holds.hold import Answer, Hold
+from bastion.holds.hold import Answer, Ask, Hold
 from recorder.terminal import plain
 
 CLAIMS = (
@@ -42,10 +42,12 @@ def hold_object(hold: Hold) -> dict[str, Any]:
         "target": ask.target,
         "login": plain(ask.login),
         "statement": "\n".join(map(plain, ask.statement.split("\n"))),
+        "held_for": [plain(part) for part in ask.held_for],
         "facts": [plain(fact) for fact in ask.facts],
         "rule": list(ask.rules),
         "reason": plain(ask.reason),
         "stated": plain(ask.stated),
+        "before": [plain(line) for line in ask.before],
         "groups": sorted(ask.groups),
         "count": max(terms.approvers.count for terms in ask.terms),
         "for_session": ask.for_session,
@@ -68,10 +70,15 @@ def hold_text(hold: Hold, now: float, *, objection: str | None) -> str:
     lines += _rows("who", f"{ask.identity}, owned by {plain(ask.owner)}", *_claims(ask.claims))
     lines += _rows("where", f"{plain(ask.login)}@{ask.target}, session {ask.session}")
     lines += _rows("what", *(f"| {plain(line)}" for line in ask.statement.removesuffix("\n").split("\n")))
+    if ask.held_for:
+        lines += _rows("held for", *map(plain, ask.held_for))
+    if masked := labels(ask):
+        lines += _rows("masked", f"{', '.join(masked)} stand for what is not shown")
     lines += _rows("facts", *map(plain, ask.facts or ("none",)))
     lines += _rows("rule", f"{', '.join(ask.rules)}: {plain(ask.reason)}", *_wanted(hold))
     if ask.stated:
         lines += _rows("the bot says", plain(ask.stated))
+    lines += _rows("before", *map(plain, ask.before or ("nothing in this session",)))
     lines += _rows("answers", *map(_answer_text, hold.answers)) if hold.answers else []
     lines += _rows("you", f"cannot approve: {plain(objection)}" if objection else "may approve and deny")
     return "\n".join(lines) + "\n"
@@ -90,6 +97,12 @@ def event_text(event: Event) -> str:
         case _:
             what = f"ended: {plain(hold.outcome)}"
     return f"{hold.id}  {what}\n"
+
+
+def labels(ask: Ask) -> list[str]:
+    """Return the labels in a statement that stand for a masked value, each once."""
+    masked = [ask.statement[mark.start : mark.end] for mark in ask.marks if mark.what == "masked"]
+    return list(dict.fromkeys(map(plain, masked)))
 
 
 def _times(hold: Hold, now: float) -> str:

@@ -49,6 +49,7 @@ def test_a_held_command_runs_once_approved_by_a_second_person_in_the_same_proces
     )
     assert seen["claims"]["actor"] == "sam"
     assert f"runs touch {mark}" in seen["facts"]
+    assert (seen["held_for"], seen["before"]) == ([f"touch {mark}"], [])
     done = person(world, "alex", "approve", seen["id"], "--reason", "'looked at it'")
     assert (done.returncode, done.stdout.decode()) == (
         0,
@@ -128,16 +129,18 @@ def test_t36_an_approval_for_the_session_is_for_this_very_statement(world: World
 def test_a_held_line_of_a_script_keeps_its_order_and_what_is_behind_it_waits(
     world: World, mark: Path
 ) -> None:
-    script = f"echo before\ntouch {mark}\necho behind\n"
     held = bot(world, "web-1", "bash -s")
     assert held.stdin is not None
     assert held.stdout is not None
-    held.stdin.write(script.encode())
+    held.stdin.write(b"echo before\n")
+    held.stdin.flush()
+    assert held.stdout.readline() == b"before\n"
+    held.stdin.write(f"touch {mark}\necho behind\n".encode())
     held.stdin.close()
     held.stdin = None
-    assert held.stdout.readline() == b"before\n"
     (seen,) = waiting(world)
     assert seen["statement"] == f"touch {mark}\n"
+    assert seen["before"] == ["$ bash -s", "$ echo before", "| before"]
     assert not mark.exists()
     assert person(world, "alex", "approve", seen["id"]).returncode == 0
     status, out, _told = ends(held)
@@ -228,14 +231,20 @@ def test_l10_approvers_are_shown_no_secret_and_the_target_gets_what_was_sent(
     since = Since(world)
     adopt(world, f'{POLICY}[[mask]]\nid = "no-secrets"\nkinds = ["secrets"]\n')
     try:
-        held = bot(
-            world, "-o", f"SetEnv=BASTION_REASON={secret}", "web-1", f"cd {tmp_path} && touch {secret}"
-        )
+        held = bot(world, "-o", f"SetEnv=BASTION_REASON={secret}", "web-1", "bash -s")
+        assert held.stdin is not None
+        held.stdin.write(f"echo {secret}\ncd {tmp_path} && touch {secret}\n".encode())
+        held.stdin.close()
+        held.stdin = None
         (seen,) = waiting(world)
-        assert seen["statement"] == f"cd {tmp_path} && touch [aws-access-key]"
+        assert seen["statement"] == f"cd {tmp_path} && touch [aws-access-key]\n"
         assert "runs touch [aws-access-key]" in seen["facts"]
+        assert seen["held_for"] == ["touch [aws-access-key]"]
+        assert seen["before"][:2] == ["$ bash -s", "$ echo [aws-access-key]"]
         assert secret not in str(seen)
-        assert secret not in person(world, "alex", "approvals").stdout.decode()
+        listed = person(world, "alex", "approvals").stdout.decode()
+        assert secret not in listed
+        assert "[aws-access-key] stand for what is not shown" in listed
         assert person(world, "alex", "approve", seen["id"]).returncode == 0
         assert ends(held)[0] == 0
         assert (tmp_path / secret).exists()
