@@ -78,7 +78,7 @@ class Decisions:
                 ),
             ]
         )
-        waits = verdict.held and access in (Access.EXEC, Access.SHELL)  # each statement will, by itself
+        waits = verdict.held and access is not Access.RAW  # each statement or operation will, by itself
         if access is None or not (verdict.allowed or waits):
             raise Denied(self._question.denial(access, verdict, self._recording.id))
         return verdict, access

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from bastion.errors import Refused
 from bastion.holds.hold import Hold, State
 from bastion.masking import ChannelMask
-from bastion.transfer import Judged, TapEvent
 from policies.engine import Policy
 from policies.facts import Facts, Flag, unparsed
 from policies.held_parts import Part, held_parts
@@ -27,7 +26,6 @@ from policies.shell import quick
 from policies.shell.dialect import foreign
 from policies.shell.doubt import doubtful
 from policies.shell.second import agreed
-from recorder.events import Kind
 
 log = logging.getLogger("bastion.gate")
 
@@ -158,13 +156,11 @@ class Gate:
         verdict = await _off_the_loop(policy.judge, request, facts)
         return self._ruled(facts, access, verdict, source, hidden=hidden)
 
-    def operation(self, facts: Facts) -> Judged | None:
-        """Judge an operation on files, where the policy tells them apart."""
+    def operation(self, facts: Facts) -> Ruling | None:
+        """Judge an operation on files; None where the policy does not tell them apart."""
         if not self.filters(Access.SFTP):
             return None
-        ruling = self.known(facts, Access.SFTP, facts.statement.encode("utf-8", "surrogateescape"))
-        event = TapEvent(kind=Kind.STATEMENT, data=ruling.source, detail=ruling.detail())
-        return Judged(event=event, denied="" if ruling.allowed else ruling.line(self.session))
+        return self.known(facts, Access.SFTP, facts.statement.encode("utf-8", "surrogateescape"))
 
     def verdict(self, facts: Facts, access: Access) -> Verdict:
         """Return the verdict of the policy in force."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from bastion.gate import STATUS_DENIED, Gate, Ruling
+from bastion.transfer import Judged, TapEvent
+from policies.facts import Facts
 from policies.model import Access
 from recorder.events import Event, Kind
 from recorder.recording import Recording
@@ -78,6 +81,24 @@ class Channel:
         assert self.settle is not None  # noqa: S101 - `waits` said so
         return await self.settle(ruling, self.statement(ruling, request=request))
 
+    def operation(self, facts: Facts) -> Judged | None:
+        """Judge an operation on files, where the policy tells them apart; it may have to wait for people."""
+        ruling = self.gate.operation(facts)
+        if ruling is None:
+            return None
+        if self.waits(ruling):
+            return Judged(event=None, wait=partial(self._answered, ruling))
+        return Judged(event=_tapped(ruling), denied="" if ruling.allowed else ruling.line(self.gate.session))
+
+    async def _answered(self, ruling: Ruling) -> Judged:
+        """Have people settle an operation; clients of sftp do not show the reason of a denial, so stderr has it."""
+        settled = await self.settled(ruling)
+        event = _tapped(settled) if settled.hold is None else None
+        if settled.allowed:
+            return Judged(event=event)
+        line, told = settled.line(self.gate.session), self.notice(settled).data
+        return Judged(event=event, denied=line, told=told, status=settled.status)
+
     def input(self, data: bytes) -> Event:
         """Return the event of bytes that go to the target."""
         return self.recording.event(Kind.INPUT, self.number, data)
@@ -90,3 +111,7 @@ class Channel:
         """Return the event of the line that tells the bot of a ruling; its bytes are what to tell."""
         line = f"bastion: {ruling.line(self.gate.session)}\r\n".encode()
         return self.recording.event(Kind.NOTICE, self.number, line)
+
+
+def _tapped(ruling: Ruling) -> TapEvent:
+    return TapEvent(kind=Kind.STATEMENT, data=ruling.source, detail=ruling.detail())

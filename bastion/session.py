@@ -24,6 +24,7 @@ from bastion.holding import Holding
 from bastion.holds.waiting import Waiting
 from bastion.idleness import idle_too_long
 from bastion.inbox import Exited, all_closed
+from bastion.inlet import Channel
 from bastion.masking import Masking
 from bastion.principal import Principal
 from bastion.question import Question
@@ -154,7 +155,7 @@ class Session:
         judged = self._decisions.channel(channel, request, access, bot)
         course = await self._decisions.lay(judged, request, settled)
         target = await self._way.open(course.request)
-        return self._relay(bot, target, channel, course, verdict)
+        return self._relay(bot, target, judged, course, verdict)
 
     def _not_begun(
         self, bot: BotEnd, channel: int, error: BastionError | RecorderError, on_close: Callable[[], None]
@@ -246,7 +247,9 @@ class Session:
         self._ended(self, failure)
         self.on_end()
 
-    def _relay(self, bot: BotEnd, target: TargetEnd, channel: int, course: Course, verdict: Verdict) -> Relay:
+    def _relay(
+        self, bot: BotEnd, target: TargetEnd, judged: Channel, course: Course, verdict: Verdict
+    ) -> Relay:
         request = course.request
         quota = Quota(
             limit_bytes=self._config().recorder.quota_bytes, digest_only=verdict.record == "digest-only"
@@ -255,11 +258,11 @@ class Session:
             bot=bot,
             target=target,
             recording=self.recording,
-            channel=channel,
+            channel=judged.number,
             quota=quota,
-            tap=tap_of(request, self._gate.operation),
+            tap=tap_of(request, judged.operation),
             inlet=course.inlet,
-            mask=self._masking.of(channel),
+            mask=self._masking.of(judged.number),
             free=still_free(request, self._gate, lambda: self._config().policy)
             if not course.raw
             else lambda: True,
@@ -276,7 +279,7 @@ class Session:
                 await self._say(relay.bot, channel, text)
                 relay.bot.close()
         except OperationDenied as error:
-            await self._refuse(relay.bot, channel, error.public, STATUS_DENIED, on_close)
+            await self._refuse(relay.bot, channel, error.public, error.status, on_close)
         except DetectorFault as error:
             log.error("session=%s %s", self.id, error)
             self.end(f"session ended: {error}")

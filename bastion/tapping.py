@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from bastion.ends import BotEnd, TargetEnd
 from bastion.inbox import Data
-from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError
+from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError, Wait
 from recorder.errors import RecorderError
 from recorder.events import Event
 from recorder.recording import Recording
@@ -52,13 +53,20 @@ class Tapping:
 
     async def take(self, side: Side, data: bytes) -> None:
         """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""
-        if isinstance(self._tap, ScpTap):
-            # What one side's answer releases of the other's must not be overtaken by what follows it.
-            async with self._order:
-                await self._let_go(side, await self._tapped(side, data))
-        else:
-            await self._let_go(side, await self._tapped(side, data))
+        call = self._tap.client if side == "client" else self._tap.target
+        wait = await self._through(side, partial(call, data))
+        while wait is not None:
+            judged = await wait()
+            wait = await self._through(side, partial(self._tap.answered, side, judged))
         self._spoke.set()
+
+    async def _through(self, side: Side, call: Callable[[], Tapped]) -> Wait | None:
+        """Have the tap deal with something, and let go of what it lets go; return what an operation waits for."""
+        # What one side's answer of scp releases of the other's must not be overtaken by what follows it.
+        async with self._order if isinstance(self._tap, ScpTap) else contextlib.nullcontext():
+            tapped = await self._tapped(call)
+            await self._let_go(side, tapped)
+        return tapped.wait
 
     async def unstalled(self, side: Side) -> None:
         """Wait while the tap holds this side's bytes for an answer of the other, but not for a side that is gone."""
@@ -78,9 +86,9 @@ class Tapping:
         with contextlib.suppress(RecorderError):
             await self._recording.append(self._events(self._tap.finish()))
 
-    async def _tapped(self, side: Side, data: bytes) -> Tapped:
+    async def _tapped(self, call: Callable[[], Tapped]) -> Tapped:
         try:
-            return self._tap.client(data) if side == "client" else self._tap.target(data)
+            return call()
         except TransferError as error:
             await self._append(self._events(error.tapped))
             raise
@@ -88,6 +96,10 @@ class Tapping:
     async def _let_go(self, side: Side, tapped: Tapped) -> None:
         """Record and let go; with nothing to release, a side that is full must not hold back what comes from it."""
         events, forward, release = self._events(tapped), tapped.forward, tapped.release
+        if tapped.told:
+            await self._append(events)
+            await self._bot.write(tapped.told, error=True)
+            events = []
         if side == "client":
             await self._append(events, bytes_in=len(forward), bytes_out=len(release))
             if release:

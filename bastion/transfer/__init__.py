@@ -55,7 +55,7 @@ from bastion.transfer.scp_command import ScpCommand, parse_scp_command
 from bastion.transfer.sftp import SftpTap
 from bastion.transfer.stream import StreamTap
 from bastion.transfer.stream_command import StreamCommand, parse_stream_command
-from bastion.transfer.tap import Judge, Judged, Side, Tap, TapEvent, Tapped
+from bastion.transfer.tap import Judge, Judged, Side, Tap, TapEvent, Tapped, Wait
 
 __all__ = [
     "Judge",
@@ -71,6 +71,7 @@ __all__ = [
     "TapEvent",
     "Tapped",
     "TransferError",
+    "Wait",
     "parse_scp_command",
     "parse_stream_command",
 ]

@@ -24,6 +24,10 @@ class TransferError(BastionError):
 
 
 class OperationDenied(TransferError):
-    """The policy said no to a file, and the protocol has no way to say so and go on."""
+    """The policy said no to a file, and the protocol has no way to say so and go on: the command ends with `status`."""
 
     code = "denied"
+
+    def __init__(self, public: str, *, status: int = 126) -> None:
+        super().__init__(public)
+        self.status = status

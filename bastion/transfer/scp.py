@@ -12,6 +12,7 @@ a file that the sink refuses, and what was recorded as that file's payload would
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, NoReturn
 
@@ -21,7 +22,7 @@ from bastion.transfer.operation import scp_facts
 from bastion.transfer.scp_command import ScpCommand
 from bastion.transfer.scp_place import Place
 from bastion.transfer.scp_record import LINE_BYTES_MAX, Record, read_record
-from bastion.transfer.tap import Journal, Judge, Side, Tapped
+from bastion.transfer.tap import Journal, Judge, Judged, OperationHeld, Side, Tapped, Wait
 from recorder.events import Kind
 
 HELD_BYTES_MAX = 4 * 1024 * 1024  # twice the channel window of OpenSSH and asyncssh
@@ -60,12 +61,14 @@ class ScpTap:
         self._size = 0
         self._flow: Flow | None = None
         self._readable = True
+        self._wait: Wait | None = None  # the file at hand waits for people
+        self._judged: Judged | None = None  # what they have said
         self._fault = ""
 
     @property
     def stalled(self) -> Side | None:
         """Name the source while bytes of it wait for an answer."""
-        return self._source if self._from_source and self._asked else None
+        return self._source if self._from_source and (self._asked or self._wait) else None
 
     def client(self, data: bytes) -> Tapped:
         """Take bytes from the bot; see Tap."""
@@ -74,6 +77,11 @@ class ScpTap:
     def target(self, data: bytes) -> Tapped:
         """Take bytes from the target; see Tap."""
         return self._pass("target", data)
+
+    def answered(self, side: Side, judged: Judged) -> Tapped:
+        """Go on with the file that has waited; see Tap."""
+        self._wait, self._judged = None, judged
+        return self._pass(side, b"", go_on=True)
 
     def finish(self) -> Tapped:
         """Report what is still open or unanswered; see Tap."""
@@ -87,24 +95,33 @@ class ScpTap:
             held.clear()
         return Tapped(events=self._journal.take())
 
-    def _pass(self, side: Side, data: bytes) -> Tapped:
+    def _pass(self, side: Side, data: bytes, *, go_on: bool = False) -> Tapped:
         if self._fault:
             raise TransferError(self._fault)
         forward: list[bytes] = []
         release: list[bytes] = []
+        waited = self._wait
         try:
             if side == self._source:
                 self._drain(data, forward)
+            elif go_on:
+                self._drain(b"", release)
             else:
                 self._hear(data, forward, release)
         except TransferError as error:
             self._fault = error.public
             error.tapped = self._tapped(forward, release)
             raise
-        return self._tapped(forward, release)
+        wait = self._wait if self._wait is not waited else None
+        return replace(self._tapped(forward, release), wait=wait)
 
     def _tapped(self, forward: list[bytes], release: list[bytes]) -> Tapped:
-        return Tapped(forward=b"".join(forward), release=b"".join(release), events=self._journal.take())
+        return Tapped(
+            forward=b"".join(forward),
+            release=b"".join(release),
+            events=self._journal.take(),
+            told=self._journal.told(),
+        )
 
     # --- the source
 
@@ -116,12 +133,14 @@ class ScpTap:
         buffer = held or data
         at = 0
         try:
-            while self._asked is None and at < len(buffer):
+            while self._asked is None and self._wait is None and at < len(buffer):
                 item = self._item(buffer, at)
                 if not item:
                     break
                 passed.append(item)
                 at += len(item)
+        except OperationHeld as waiting:
+            self._wait = waiting.wait
         finally:
             if buffer is held:
                 del held[:at]
@@ -166,16 +185,21 @@ class ScpTap:
             self._asked = record
 
     def _check(self, record: Record) -> None:
-        """Put a file or directory before the judge; raise OperationDenied."""
+        """Put a file or directory before the judge; raise OperationDenied or OperationHeld."""
         upload, folder = self._direction == "upload", record.type == "D"
-        judged = self._judge(scp_facts(upload, self._paths, folder=folder))
+        judged, self._judged = (
+            self._judged or self._judge(scp_facts(upload, self._paths, folder=folder)),
+            None,
+        )
         if judged is None:
             return
-        self._journal.happened(judged.event)
+        if judged.wait is not None:
+            raise OperationHeld(judged.wait)
+        self._journal.judged(replace(judged, told=b""))  # a denial ends the command, and is told with its end
         if judged.denied:
             op = ("mkdir" if upload else "list") if folder else "open"
             self._journal.file({"op": op, **self._paths, "direction": self._direction, "status": "denied"})
-            raise OperationDenied(judged.denied)
+            raise OperationDenied(judged.denied, status=judged.status)
 
     # --- the sink
 

@@ -11,6 +11,7 @@ Source  draft-ietf-secsh-filexfer-02
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 from bastion.transfer.errors import TransferError
@@ -31,7 +32,7 @@ from bastion.transfer.sftp_wire import (
     denial,
     status_text,
 )
-from bastion.transfer.tap import Journal, Judge, Side, TapEvent, Tapped
+from bastion.transfer.tap import Journal, Judge, Judged, OperationHeld, Side, TapEvent, Tapped, Wait
 from recorder.events import Kind
 
 VERSION = 3
@@ -66,6 +67,9 @@ class SftpTap:
         self._judge = judge
         self._answers = bytearray()  # to requests that were denied, for the client
         self._journal = Journal()
+        self._judged: list[
+            Judged
+        ] = []  # what has been said of the request at hand, which waits for the last of them
         self._streams: dict[Side, PacketStream] = {
             "client": PacketStream("client"),
             "target": PacketStream("target"),
@@ -91,7 +95,13 @@ class SftpTap:
         """Take bytes from the target; our own answers go between two of its packets; see Tap."""
         before = self._own_answers()
         passed = self._pass("target", Kind.TARGET_PROTOCOL, self._answered, data)
-        return Tapped(forward=before + passed.forward + self._own_answers(), events=passed.events)
+        return replace(passed, forward=before + passed.forward + self._own_answers())
+
+    def answered(self, side: Side, judged: Judged) -> Tapped:
+        """Go on with the request that has waited; see Tap."""
+        self._judged[-1] = judged
+        self._journal.judged(judged)
+        return self.client(b"")
 
     def finish(self) -> Tapped:
         """Report what is still open or unanswered; see Tap."""
@@ -119,7 +129,7 @@ class SftpTap:
         """Deal with all that is whole; a packet is recorded before what follows from it."""
         if self._fault:
             raise TransferError(self._fault)
-        stream = self._streams[side]
+        stream, wait = self._streams[side], None
         try:
             for item in stream.items(data):
                 if isinstance(item, Piece):
@@ -131,12 +141,22 @@ class SftpTap:
                         continue
                     self._journal.protocol(kind, item.raw)
                     self._report(details)
+        except OperationHeld as held:  # its packet is not dealt with, and comes again
+            wait = held.wait
         except TransferError as error:
             self._fault = error.public
-            error.tapped = Tapped(forward=stream.take(), events=self._journal.take())
+            error.tapped = self._tapped(side, None)
             raise
-        owes = side == "client" and bool(self._answers)
-        return Tapped(forward=stream.take(), events=self._journal.take(), owes=owes)
+        return self._tapped(side, wait)
+
+    def _tapped(self, side: Side, wait: Wait | None) -> Tapped:
+        return Tapped(
+            forward=self._streams[side].take(),
+            events=self._journal.take(),
+            owes=side == "client" and bool(self._answers),
+            told=self._journal.told(),
+            wait=wait,
+        )
 
     def _report(self, details: Details) -> None:
         for detail in details:
@@ -189,13 +209,18 @@ class SftpTap:
         return []
 
     def _denies(self, request: Request, packet: Packet) -> bool:
-        """Put what is asked before the judge; answer it here if it is denied."""
+        """Put what is asked before the judge; answer it here if it is denied. Raise OperationHeld if it waits."""
         path = request.path or str((request.detail or {}).get("path", ""))
-        for facts in sftp_facts(request, path):
-            judged = self._judge(facts)
-            if judged is None:
-                return False
-            self._journal.happened(judged.event)
+        for number, facts in enumerate(sftp_facts(request, path)):
+            if number == len(self._judged):
+                said = self._judge(facts)
+                if said is None:
+                    break
+                self._judged.append(said)
+                if said.wait is not None:
+                    raise OperationHeld(said.wait)
+                self._journal.judged(said)
+            judged = self._judged[number]
             if judged.denied:
                 self._journal.unreleased(Kind.CLIENT_PROTOCOL, packet.raw)
                 answer = denial(request.id, judged.denied)
@@ -205,7 +230,9 @@ class SftpTap:
                 if request.detail is not None:
                     self._journal.file({**request.detail, "status": "denied"})
                 self._answers += answer
+                self._judged.clear()
                 return True
+        self._judged.clear()
         return False
 
     def _named(self, request: Request) -> Opened | None:

@@ -171,8 +171,8 @@ class PacketStream:
                 self._in_payload = False
             else:
                 size = self._size(left)
+                self._needed_bytes = size
                 if left < size:
-                    self._needed_bytes = size
                     return
                 yield Packet(self._buffer[self._at + 4], self._buffer[self._at : self._at + size])
                 self._at += size

@@ -10,7 +10,7 @@ import hashlib
 from typing import Any
 
 from bastion.transfer.stream_command import StreamCommand
-from bastion.transfer.tap import Side, TapEvent, Tapped
+from bastion.transfer.tap import Judged, Side, TapEvent, Tapped
 from recorder.events import Kind
 
 
@@ -55,6 +55,10 @@ class StreamTap:
     def target(self, data: bytes) -> Tapped:
         """Take bytes from the target; see Tap."""
         return self._out.pass_on(data)
+
+    def answered(self, side: Side, judged: Judged) -> Tapped:
+        """Nothing of it waits; see Tap."""
+        return Tapped()
 
     def finish(self) -> Tapped:
         """Say the last word on each direction in which anything passed, once; see Tap."""

@@ -7,7 +7,7 @@ Holds   nothing between calls; see each tap for what it holds back
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -36,22 +36,43 @@ class Tapped:
     `forward` goes on in the direction of the call, `release` the other way: bytes of the other side that were
     held until this answer (scp only). Over all calls, each side's bytes come out exactly as they went in, but for
     requests that were denied and the answers to them; `owes` says that such an answer waits for a call of `target`.
+
+    The bot is `told` this on stderr. With a `wait` an operation waits for people: take no more of this side, and hand
+    what comes of it to `answered`.
     """
 
     forward: bytes = b""
     events: tuple[TapEvent, ...] = ()
     release: bytes = b""
     owes: bool = False
+    told: bytes = b""
+    wait: Wait | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What came of an operation: the event to record, and why it is denied, if it is."""
+    """What came of an operation: the event to record, if it is not on record, and why it is denied, if it is.
 
-    event: TapEvent
+    Where people are to be asked, `wait` asks them. The bot is `told` this on stderr; `status` is that of a command
+    which the denial ends.
+    """
+
+    event: TapEvent | None
     denied: str = ""
+    told: bytes = b""
+    status: int = 126
+    wait: Wait | None = None
 
 
+class OperationHeld(Exception):
+    """An operation waits for people: nothing of it, nor behind it, may go on before."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__("held")
+        self.wait = wait
+
+
+Wait = Callable[[], Awaitable[Judged]]
 Judge = Callable[[Facts], Judged | None]  # None: nobody judges these
 
 
@@ -68,6 +89,9 @@ class Tap(Protocol):
     def target(self, data: bytes) -> Tapped:
         """Take bytes from the target to the bot; raise TransferError."""
 
+    def answered(self, side: Side, judged: Judged) -> Tapped:
+        """Go on with an operation that has waited, and with what this side sent behind it; raise TransferError."""
+
     def finish(self) -> Tapped:
         """End the channel, also after an error: files still open are reported as not complete."""
 
@@ -79,6 +103,7 @@ class Journal:
         self._events: list[TapEvent] = []
         self._kind = Kind.CLIENT_PROTOCOL
         self._protocol = bytearray()
+        self._told = b""
 
     def protocol(self, kind: Kind, data: bytes) -> None:
         """Add protocol bytes of one side."""
@@ -96,6 +121,19 @@ class Journal:
         """Add another event."""
         self._flush()
         self._events.append(event)
+
+    def judged(self, judged: Judged) -> None:
+        """Add what came of an operation, and what the bot is told of it."""
+        if judged.event is not None:
+            self.happened(judged.event)
+        if judged.told:
+            self.happened(TapEvent(kind=Kind.NOTICE, data=judged.told))
+            self._told += judged.told
+
+    def told(self) -> bytes:
+        """Return what the bot is told since the last time."""
+        told, self._told = self._told, b""
+        return told
 
     def unreleased(self, kind: Kind, data: bytes) -> None:
         """Add bytes that came in and will never be passed on; nothing if there are none."""
