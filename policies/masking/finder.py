@@ -20,6 +20,9 @@ from policies.masking.plausible import entropy
 from policies.masking.sight import Reading, joined, readings
 from policies.masking.table import Table, table_under
 
+FOLDED = 2  # full lines after the first that show that a text was broken at one width
+MAX_WRAPS = 4  # line ends at which a match is looked at as if it ended there
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -127,21 +130,60 @@ class Finder:
         if not hits:
             return
         text, seams = joined(reading)
+        covered: dict[int, int] = {}
         for number, start in dict.fromkeys(hits):
             after = bisect_right(seams, start)
-            if after == len(seams) or seams[after] - start > MAX_MATCH:
+            if start < covered.get(number, 0) or after == len(seams) or seams[after] - start > MAX_MATCH:
                 continue
             # What was in the line before must not matter: the line that it begins in is the first.
             line = seams[after - 1] if after else 0
             flat = text.text[line : start + MAX_MATCH]
             span = self._confirmed(number, flat, start - line)
-            seam = seams[after] - line
-            if span is None or not span[0] < seam < span[1]:
+            if span is None or not span[0] < seams[after] - line < span[1]:
                 continue
-            alone = self._confirmed(number, flat[:seam], start - line)
-            if alone is not None and alone[1] == seam and not _goes_on(flat[seam : span[1]]):
-                continue  # complete in its line, and what follows reads like the next line
-            yield Span(*text.span(line + span[0], line + span[1]), self.detectors[number])
+            breaks = [at - line for at in seams[after : bisect_right(seams, line + span[1]) + 1]]
+            span = self._wrapped(number, flat, span, breaks)
+            if span is not None:
+                covered[number] = line + span[1]
+                yield Span(*text.span(line + span[0], line + span[1]), self.detectors[number])
+
+    def _wrapped(
+        self, number: int, flat: bytes, span: tuple[int, int], breaks: list[int]
+    ) -> tuple[int, int] | None:
+        """Return how far a match goes over line ends, None if it ends with its first line.
+
+        A match goes on while it is not complete without the next line, and beyond that if the next line looks drawn
+        and begins nothing else: a list of tokens is not one token. After that only full lines are followed by more, as
+        where all of a text was broken at one width.
+        """
+        begin, end = span
+        for index, seam in enumerate(breaks):
+            if seam >= end:
+                break
+            if index < MAX_WRAPS:
+                alone = self._confirmed(number, flat[:seam], begin)
+                complete = alone is not None and alone[1] == seam
+            else:
+                complete = True
+            begins = self._begins(flat[seam : breaks[index + 1] if index + 1 < len(breaks) else len(flat)])
+            if not complete:
+                if begins:
+                    return None
+                continue
+            rest = flat[seam : min(end, breaks[index + 1]) if index + 1 < len(breaks) else end]
+            width = seam - (breaks[index - 1] if index else 0)
+            full = index == 0 or width == breaks[0]
+            folded = index >= FOLDED  # whatever its last line looks like
+            if begins or not full or not (folded or _goes_on(rest)):
+                return (begin, seam) if index else None
+        return span
+
+    def _begins(self, rest: bytes) -> bool:
+        """Say whether a match of its own begins with this line, at its first character: only that is held back too."""
+        return any(
+            number >= 0 and start == 0 and self._confirmed(number, rest, 0) is not None
+            for number, start in self._compiled.scan(rest)
+        )
 
     def _confirmed(self, number: int, text: bytes, start: int) -> tuple[int, int] | None:
         """Return the span of a match whose masked part begins here, whatever escape is before it."""
@@ -235,7 +277,9 @@ def table_begins_line(text: bytes, at: int) -> bool:
 
 
 def _goes_on(rest: bytes) -> bool:
-    """Say whether what follows a line end looks drawn, and so like the rest of a token."""
+    """Say whether what follows a line end looks drawn, and so like the rest of a token, not like `x=1`."""
+    if b"=" in rest.rstrip(b"="):
+        return False
     digits = any(48 <= byte <= 57 for byte in rest)
     letters = any(byte > 57 for byte in rest)
     return len(rest) >= 6 and digits and letters and entropy(rest) > 2.2

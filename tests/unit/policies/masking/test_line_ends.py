@@ -1,0 +1,66 @@
+"""A token that a line end has broken is one; two tokens in two lines are two."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from policies.masking import DETECTORS
+from policies.masking.detector import Detector, made
+from tests.unit.policies.masking.streams import masked
+
+JWT = b".".join(
+    (b"eyJ" + made(33).encode(), b"eyJ" + made(60, seed="1").encode(), made(43, seed="2").encode())
+)
+GITHUB = b"ghp_" + made(36).encode()
+NPM = b"npm_" + made(36, seed="3").encode()
+WRAPPING = [detector for detector in DETECTORS if detector.wraps and detector.default]
+
+
+def _lines(detector: Detector) -> list[bytes]:
+    return [text.encode() for text in detector.matches if "\n" not in text]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\n\r\n"])
+def test_t38_a_list_of_tokens_is_masked_line_by_line(end: bytes) -> None:
+    lines = [JWT, GITHUB, NPM, JWT, JWT, GITHUB]
+    words = [b"[jwt]", b"[github-token]", b"[npm-token]", b"[jwt]", b"[jwt]", b"[github-token]"]
+    assert masked(end.join(lines) + end)[0] == end.join(words) + end
+
+
+def test_every_example_stays_on_its_line_whatever_follows() -> None:
+    lines = [line for detector in WRAPPING for line in _lines(detector)]
+    random.Random(5).shuffle(lines)
+    out, _ = masked(b"\n".join(lines) + b"\n")
+    assert len(out.splitlines()) == len(lines)
+
+
+def test_t38_lists_of_tokens_in_random_splits_give_the_same() -> None:
+    chance = random.Random(7)
+    lines = [line for detector in WRAPPING for line in _lines(detector)]
+    for _ in range(12):
+        some = chance.sample(lines, 20)
+        some = [
+            line[: chance.randrange(1, len(line) + 1)] if chance.random() < 0.3 else line for line in some
+        ]
+        data = chance.choice([b"\n", b"\r\n"]).join(some) + b"\n"
+        whole = masked(data)
+        for count in (1, 7, 60, len(data) - 1):
+            assert (
+                masked(data, sorted(chance.sample(range(1, len(data)), min(count, len(data) - 1)))) == whole
+            )
+
+
+@pytest.mark.parametrize("width", [40, 64, 76])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_t38_a_token_that_was_folded_is_masked_to_its_end(width: int, end: bytes) -> None:
+    token = JWT + made(300, seed="4").encode()
+    folded = end.join(token[at : at + width] for at in range(0, len(token), width))
+    out, _ = masked(b"token:" + end + folded + end + b"done" + end)
+    assert out == b"token:" + end + b"[jwt]" + end + b"done" + end
+
+
+def test_a_token_that_is_cut_off_takes_no_other_with_it() -> None:
+    out, _ = masked(GITHUB[:30] + b"\n" + NPM + b"\n")
+    assert out == GITHUB[:30] + b"\n[npm-token]\n"
