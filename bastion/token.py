@@ -313,11 +313,13 @@ def _misfit(key: Mapping[str, Any], alg: str) -> str | None:
         return f"it is for {shown(key['alg'])} only"
     if not all(isinstance(key.get(member), str) for member in _PUBLIC_MEMBERS[kty]):
         return f"it lacks one of {', '.join(_PUBLIC_MEMBERS[kty])}"
+    numbers = {member: key[member] for member in _PUBLIC_MEMBERS[kty] if member not in ("kty", "crv")}
+    try:  # RFC 7518 section 2; what a lenient reader leaves out would be another spelling of the same key
+        decoded = {member: _decode(text, "key") for member, text in numbers.items()}
+    except TokenMalformed:
+        return f"one of its {', '.join(numbers)} is not base64url without padding"
     if kty == "RSA":
-        try:
-            bits = int.from_bytes(_decode(key["n"], "key"), "big").bit_length()
-        except TokenMalformed:
-            return "its modulus is not base64url"
+        bits = int.from_bytes(decoded["n"], "big").bit_length()
         if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
             return f"it has {bits} bits, not {MIN_RSA_BITS} to {MAX_RSA_BITS}"
     return None

@@ -105,7 +105,10 @@ def test_t10_two_keys_of_one_kid_serve_if_their_types_differ():
         ({"kty": ["RSA"]}, "type"),
         ({"n": None}, "lacks"),
         ({"n": 5}, "lacks"),
-        ({"n": "not base64!"}, "modulus"),
+        ({"n": "not base64!"}, "not base64url"),
+        ({"e": "AQAB="}, "not base64url"),
+        ({"e": "AQ$AB"}, "not base64url"),
+        ({"e": ""}, "not base64url"),
         ({"n": "AQAB"}, "bits"),
     ],
 )
@@ -114,15 +117,25 @@ def test_t10_key_that_is_not_for_this_use_is_refused(members, says):
     assert says in text
 
 
-@pytest.mark.parametrize("members", [{"e": "AA"}, {"e": "Ag"}, {"e": "!"}, {"e": ""}])
+@pytest.mark.parametrize("members", [{"e": "AA"}, {"e": "Ag"}])
 def test_t10_key_with_a_broken_exponent_verifies_nothing(members):
     refused(signed(claims_of()), SignatureInvalid, keys=key_set(public("rsa", **members)))
 
 
-@pytest.mark.parametrize("members", [{"x": "AA"}, {"x": "!"}, {"y": public("p256")["x"]}])
+@pytest.mark.parametrize("members", [{"x": "AA"}, {"y": public("p256")["x"]}])
 def test_t10_point_that_is_not_on_the_curve_verifies_nothing(members):
     token = signed(claims_of(), by="p256", alg="ES256")
     refused(token, SignatureInvalid, keys=key_set(public("p256", **members)))
+
+
+def test_t10_a_key_has_one_spelling():
+    x = public("p256")["x"]
+    text = refused(
+        signed(claims_of(), by="p256", alg="ES256"),
+        KeyRefused,
+        keys=key_set(public("p256", x=f"{x[:9]}${x[9:]}")),
+    )
+    assert "not base64url" in text
 
 
 def test_t10_key_must_fit_the_algorithm():
