@@ -26,6 +26,8 @@ from bastion.identity import (
     resolve_owner,
 )
 from bastion.keyring import Keyring
+from bastion.locks.book import Book
+from bastion.locks.lock import Party
 from bastion.register import Register
 from bastion.settings import Config, IssuerSettings
 from bastion.token import (
@@ -71,6 +73,7 @@ class Authority:
         key_source: Callable[[str], KeySource],
         now: Callable[[], float],
         register: Register,
+        book: Book,
     ) -> None:
         self._keyring = keyring
         self._store = store
@@ -78,6 +81,7 @@ class Authority:
         self._key_source = key_source
         self._now = now
         self._register = register
+        self._book = book
 
     async def issue(self, token: bytes, key: bytes, peer: str) -> str:
         """Return a certificate line for the key; raise CertificateRefused (recorded) or RecorderError."""
@@ -117,10 +121,15 @@ class Authority:
                 code="no-owner",
                 detail={**seen, "identity": identity.name},
             )
+        key_id = f"{identity.name}/{run_name(evidence, claims.digest)}"
+        party = Party(identity=identity.name, persons=frozenset({owner}), run=key_id)
+        if (lock := self._book.on(party)) is not None:
+            raise CertificateRefused(
+                lock.public, code="locked", detail={**seen, "identity": identity.name, "lock": lock.id}
+            )
         await self._bind(claims, issuer, fingerprint(key), identity)
         now = self._now()
         valid_before = int(min(now + identity.lifetime_s, claims.expires_at))
-        key_id = f"{identity.name}/{run_name(evidence, claims.digest)}"
         line, serial = certificate.issue_login(
             key,
             ca=self._keyring.login_ca,

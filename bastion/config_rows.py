@@ -45,6 +45,7 @@ def bastion_settings(table: BastionTable, folder: Path) -> BastionSettings:
         keys=_path(folder, table.keys),
         names=tuple(table.names),
         responders=frozenset(table.responders),
+        lockers=frozenset(table.responders if table.lockers is None else table.lockers),
         socket=None if table.socket is None else _path(folder, table.socket),
         workers=table.workers,
     )

@@ -93,10 +93,15 @@ class BastionTable(Table):
         description="The groups that may read evidence over SSH.",
         examples=[["responders"]],
     )
+    lockers: list[Text] | None = Field(
+        default=None,
+        description="The groups that may lock and unlock. Left out, those of `responders` may.",
+        examples=[["incident-response"]],
+    )
     socket: Text | None = Field(
         default=None,
-        description="A unix socket for `bastion approvals`, `approve` and `deny` on this machine. Every user may "
-        "connect; the `uid` of a person says who may do what. Left out, there is none.",
+        description="A unix socket for `bastion approvals`, `approve`, `deny` and `lock` on this machine. Every user "
+        "may connect; the `uid` of a person says who may do what. Left out, there is none.",
         examples=["./run/approvals.sock"],
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(

@@ -59,6 +59,7 @@ class Holding:
         masking: Masking,
     ) -> None:
         self.held = 0
+        self._open: dict[str, asyncio.Event] = {}  # hold -> its end is on record
         self._masking = masking
         self._waiting = waiting
         self._gate = gate
@@ -88,6 +89,7 @@ class Holding:
 
         async def held(hold: Hold) -> None:
             seen.append(hold)
+            self._open[hold.id] = asyncio.Event()
             line = f"bastion: {_told(hold)} (session {self._recording.id})\r\n".encode()
             notice = self._recording.event(Kind.NOTICE, channel, line)
             await self._recording.append([statement, self._event(hold, channel), notice])
@@ -103,16 +105,26 @@ class Holding:
         self.held += 1
         try:
             hold = await _unless_left(waits(), inbox, terminal=terminal)
+            if hold is None:
+                if not seen:
+                    return _denied(ruling, GONE)
+                hold = replace(seen[0], state=State.WITHDRAWN, why=GONE)
+            await self._recording.append([*([] if seen else [statement]), self._event(hold, channel)])
         except CannotHold as error:
             return _denied(ruling, f"it cannot wait for an approval: {error.public}")
         finally:
             self.held -= 1
-        if hold is None:
-            if not seen:
-                return _denied(ruling, GONE)
-            hold = replace(seen[0], state=State.WITHDRAWN, why=GONE)
-        await self._recording.append([*([] if seen else [statement]), self._event(hold, channel)])
+            for one in seen:
+                self._open.pop(one.id).set()
         return replace(ruling, hold=hold)
+
+    async def cancel(self, why: str) -> None:
+        """Give up what waits in this session, and wait until that is on its record."""
+        if not self._open:
+            return
+        for name in self._waiting.cancel(why, session=self._recording.id):
+            if (recorded := self._open.get(name)) is not None:
+                await recorded.wait()
 
     def _ask(self, ruling: Ruling, access: Access, channel: int, stated: str, before: tuple[str, ...]) -> Ask:
         """Say what people must know of it; the more the bot has sent, the longer that takes: not on the loop (L11)."""
@@ -124,6 +136,7 @@ class Holding:
         return Ask(
             session=self._recording.id,
             identity=principal.name,
+            run=principal.login.key_id,
             owner=principal.owner,
             claims={
                 name: principal.claims[name] for name in (*CLAIMS, "issuer_name") if name in principal.claims

@@ -26,6 +26,8 @@ from bastion.holds.waiting import Waiting
 from bastion.identity import resolve_owner
 from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.keyring import Keyring
+from bastion.locks.book import Book
+from bastion.locks.lock import party_now, party_of
 from bastion.principal import Principal, find_identity, principal_of
 from bastion.register import Register
 from bastion.requests import Request
@@ -87,6 +89,7 @@ class House:
         clock: Clock,
         authority: Callable[[Callable[[], Config]], Authority],
         control: Control,
+        book: Book,
         waiting: Waiting,
         ways: Ways,
         host_options: HostOptions,
@@ -98,6 +101,8 @@ class House:
         self._store = store
         self._clock = clock
         self._control = control
+        self._book = book
+        self._commands: dict[asyncio.Task[Any], tuple[Principal, BotEnd]] = {}
         self._waiting = waiting
         self._ways = ways
         self._host_options = host_options
@@ -129,14 +134,17 @@ class House:
         )
 
     def principal(self, login: Login, peer: str) -> Principal:
-        """Return who that is now; raise Refused."""
-        return principal_of(login, self._current, peer)
+        """Return who that is now; raise Refused, of which Locked is one."""
+        principal = principal_of(login, self._current, peer)
+        self._book.check(party_of(principal))
+        return principal
 
     # Where.
 
     def inner_options(self, principal: Principal, target: str) -> Any:
         """Return the server options for a jump to a target; raise Refused."""
         found = resolve(self._current, principal, target)
+        self._book.check(party_of(principal, found.name))
         return self._host_options((found.name,))
 
     async def open_session(self, principal: Principal, target: str, login: str | None) -> Session:
@@ -147,6 +155,7 @@ class House:
             raise Expired("the certificate has expired, so it opens no more sessions: get a new one")
         config = self._current
         found = resolve(config, principal, target)
+        self._book.check(party_of(principal, found.name))
         implied = found.logins[0] if len(found.logins) == 1 else None
         name = check_login(config, principal, found, login or implied)
         recording = Recording(
@@ -257,7 +266,13 @@ class House:
         if self._clock.now() >= principal.login.valid_before:
             await _end(bot, "the certificate has expired: get a new one", status=1)
             return
-        await self._control.serve(bot, principal, request, self._current)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is a coroutine
+        self._commands[task] = (principal, bot)
+        try:
+            await self._control.serve(bot, principal, request, self._current)
+        finally:
+            del self._commands[task]
 
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
         """Record that something was asked for and refused outside any session (of strangers, not each time)."""
@@ -291,17 +306,32 @@ class House:
     def adopt(self, config: Config) -> list[str]:
         """Put another configuration in force; end the sessions it has no place for, and return their ids."""
         self._current = config
-        ended = []
-        for session in list(self.sessions.values()):
-            reason = self._unwelcome(session)
-            if reason is not None:
-                session.end(reason)
-                ended.append(session.id)
+        ended = self._end_unwelcome()
         self._waiting.recheck()
         return ended
 
+    def enforce_locks(self) -> list[str]:
+        """End the sessions and control commands that a lock in force stops; return the sessions' ids."""
+        for task, (principal, bot) in list(self._commands.items()):
+            if (lock := self._book.on(party_now(party_of(principal), self._current))) is not None:
+                task.cancel()
+                self.start(_end(bot, f"ended: {lock.public}", status=126), "end a command")
+        return self._end_unwelcome()
+
+    def _end_unwelcome(self) -> list[str]:
+        ended = []
+        for session in list(self.sessions.values()):
+            reason = self._unwelcome(session)
+            if reason is not None and not session.ending:
+                session.end(reason)
+                ended.append(session.id)
+        return ended
+
     def _unwelcome(self, session: Session) -> str | None:
-        """Say why a live session has no place in the configuration in force, if it has none."""
+        """Say why a live session has no place here any more: it is locked, or its configuration is gone."""
+        party = party_now(party_of(session.principal, session.target.name, session.id), self._current)
+        if (lock := self._book.on(party)) is not None:
+            return f"session ended: {lock.public}"
         identity = find_identity(self._current, session.principal.name)
         if identity is None:
             return f"session ended: identity {session.principal.name} was removed"

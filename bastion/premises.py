@@ -23,17 +23,20 @@ from typing import BinaryIO
 from bastion.admission import Admission
 from bastion.clock import Clock
 from bastion.errors import ServeError
+from bastion.holds.callers import Caller, person_of
 from bastion.holds.commands import Desk
 from bastion.holds.local_door import LocalDoor
 from bastion.holds.office import Office
 from bastion.journal import journal_entry
 from bastion.keyring import open_keyring
+from bastion.locks.commands import LockDesk
+from bastion.locks.keeper import Keeper
 from bastion.register import OwnRegister
 from bastion.served import Tree
 from bastion.settings import Config
 from recorder import turn
 from recorder.errors import RecorderError
-from recorder.past import issued_since, latest_us
+from recorder.past import issued_since, latest_us, locks_set_and_lifted
 from recorder.recovery import recover
 from recorder.store import JOB_FAULTS, Store
 
@@ -68,7 +71,9 @@ class Premises:
         self.clock.not_before(self.store.run_now(latest_us))
         self.register = OwnRegister(self.clock.now)
         self.admission = Admission(config.limits)
-        self.office = Office(self.store, config, self.clock.now)
+        self.keeper = Keeper(self.store, self.clock.now)
+        self.office = Office(self.store, config, self.clock.now, self.keeper.book)
+        self.keeper.enforced_by(self.office.enforce)
         self._local: LocalDoor | None = None
 
     def adopt(self, config: Config) -> None:
@@ -79,9 +84,22 @@ class Premises:
     async def _open_local_door(self, config: Config) -> None:
         """Answer on the socket of this machine, if there is to be one; raise ServeError."""
         if config.bastion.socket is not None:
-            desk = Desk(self.office, lambda: self.office.config, self.clock.now)
-            self._local = LocalDoor(config.bastion.socket, Tree(desk))
+            self._local = LocalDoor(config.bastion.socket, self.tree(), self._refusal)
             await self._local.open()
+
+    def tree(self) -> Tree:
+        """Return the commands that the bastion serves by itself."""
+        desk = Desk(self.office, self._config, self.clock.now)
+        return Tree(desk, LockDesk(self.keeper, self._config))
+
+    def _config(self) -> Config:
+        return self.office.config
+
+    def _refusal(self, caller: Caller) -> str:
+        """Say why a user of this machine is served nothing, if they are a person who is locked."""
+        person = person_of(caller, self._config())
+        locked = self.keeper.book.locked_persons([person.name] if person is not None else [])
+        return "".join(lock.public for lock in locked.values())
 
     def recover(self) -> list[str]:
         """Close what an earlier service left open, and remember what it gave out; raise StoreError."""
@@ -89,6 +107,7 @@ class Premises:
         keys, now = self.keyring.seal_keys, self.clock.now()
         recovered = self.store.run_now(lambda transaction: recover(transaction, keys, reason))
         self.register.remember(self.store.run_now(lambda transaction: issued_since(transaction, now)))
+        self.store.run_now(lambda transaction: self.keeper.remember(locks_set_and_lifted(transaction, keys)))
         return recovered
 
     async def started(self, config: Config, listen: list[str], recovered: list[str]) -> None:
@@ -131,12 +150,16 @@ class Premises:
                 log.error("the recorder failed: %s", error)
 
     async def leave(self) -> None:
-        """Record the end, and leave one whole file and an unlocked folder behind."""
+        """Record the end, and close."""
         if self._local is not None:
             await self._local.close()
         await self.office.close("the bastion has stopped")
         with contextlib.suppress(RecorderError):
             await self.store.audit("service.stopped", {})
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave one whole file and an unlocked folder behind."""
         await asyncio.to_thread(self.store.close)
         if self._turn is not None:
             self._turn.close()

@@ -22,6 +22,7 @@ from bastion.config import load
 from bastion.house import NoRoll
 from bastion.issuers import read_key_files
 from bastion.listening import bound_addresses, listen
+from bastion.locks.lock import Lock
 from bastion.memory import hold_little, keep_out_of_collections
 from bastion.premises import Premises
 from bastion.reloading import Reloading
@@ -75,8 +76,10 @@ class Bastion:
             clock=self._premises.clock,
             register=self._premises.register,
             approvals=self._premises.office,
+            locks=self._premises.keeper,
             roll=NoRoll(),
         )
+        self._premises.keeper.enforced_by(self._enforce)
         self._reloading = Reloading(config, self._premises.store, self._adopt)
 
     async def start(self) -> None:
@@ -116,6 +119,9 @@ class Bastion:
     async def _adopt(self, config: Config, key_files: Mapping[str, bytes]) -> list[str]:
         self._premises.adopt(config)
         return self.server.adopt(config, key_files)
+
+    async def _enforce(self, _lock: Lock) -> list[str]:
+        return self.server.house.enforce_locks()
 
     def _note_refused(self, peer: str, refusal: Refusal) -> None:
         noted = self.server.house.note_broken(peer, "connection.refused", refusal.reason, refusal.limit)

@@ -30,6 +30,8 @@ from bastion.holds.waiting import Waiting
 from bastion.house import House, Roll
 from bastion.issuers import Issuers
 from bastion.keyring import Keyring
+from bastion.locks.commands import LockDesk
+from bastion.locks.keeper import Locks
 from bastion.masking import prepare
 from bastion.memory import give_back
 from bastion.register import Register
@@ -61,6 +63,7 @@ class Server:
         clock: Clock,
         register: Register,
         approvals: Approvals,
+        locks: Locks,
         roll: Roll,
     ) -> None:
         sys.setswitchinterval(SWITCH_S)
@@ -68,6 +71,7 @@ class Server:
         self._store = store
         self._clock = clock
         self._register = register
+        self._book = locks.book
         self._tasks = Tasks()
         self._connections: weakref.WeakSet[ServerConnection] = weakref.WeakSet()
         self._tickets: dict[int, ServerConnection] = {}
@@ -82,7 +86,10 @@ class Server:
             store=store,
             clock=clock,
             authority=self._authority,
-            control=Control(Tree(Desk(approvals, lambda: self.house.config(), clock.now))),
+            control=Control(
+                Tree(Desk(approvals, self._config, clock.now), LockDesk(locks, self._config)),
+            ),
+            book=locks.book,
             waiting=Waiting(approvals),
             ways=self._way,
             host_options=self._host,
@@ -143,6 +150,9 @@ class Server:
         await self.house.seal_unsealed()
         await self._tasks.cancel()
 
+    def _config(self) -> Config:
+        return self.house.config()
+
     def _authority(self, config: Callable[[], Config]) -> Authority:
         return Authority(
             keyring=self._keyring,
@@ -151,6 +161,7 @@ class Server:
             key_source=self._issuers.source,
             now=self._clock.now,
             register=self._register,
+            book=self._book,
         )
 
     def _way(self, target: Target, login: str, *, key_id: str) -> Way:

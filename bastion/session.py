@@ -230,6 +230,7 @@ class Session:
         if tell:
             try:
                 async with asyncio.timeout(TELL_S):
+                    await self._holding.cancel(reason.removeprefix("session ended: "))
                     for channel, bot in list(self._bots.items()):
                         await self._say(bot, channel, reason)
             except TimeoutError:

@@ -31,6 +31,7 @@ class BastionSettings:
     keys: Path
     names: tuple[str, ...]
     responders: frozenset[str]
+    lockers: frozenset[str]
     socket: Path | None
     workers: int
 

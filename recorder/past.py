@@ -1,7 +1,7 @@
 """Ask an evidence store about its own past, when a bastion starts on it.
 
 In      a transaction
-Out     the date of the last entry; the certificates whose tokens still hold
+Out     the date of the last entry; the certificates whose tokens still hold; what was locked and lifted
 Errors  ValueError, TypeError or LookupError for an entry that was altered, which the store turns into StoreError
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 
 from recorder.audit import Entry, entry_hash
+from recorder.seal import BadSignature, KeySet
 from recorder.store import Transaction
 
 TOKEN_LIFE_S = 24 * 3600  # no token is taken that lives longer
@@ -31,21 +33,29 @@ def issued_since(transaction: Transaction, now: float) -> list[Entry]:
         "SELECT jws FROM audit WHERE kind = 'certificate.issued' AND at_us > ? ORDER BY seq",
         (int((now - TOKEN_LIFE_S) * 1_000_000),),
     )
-    entries = []
-    for (jws,) in rows:
-        try:
-            payload = json.loads(unchecked_payload(jws))
-            entry = Entry(
-                seq=payload["seq"],
-                at_us=payload["at_us"],
-                kind=payload["kind"],
-                detail=payload["detail"],
-                hash=entry_hash(jws),
-            )
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
-        entries.append(entry)
-    return entries
+    return [_entry(jws, unchecked_payload) for (jws,) in rows]
+
+
+def locks_set_and_lifted(transaction: Transaction, keys: KeySet) -> list[Entry]:
+    """Return the `lock.set` and `lock.lifted` entries in order, each with its signature checked."""
+    rows = transaction.connection.execute(
+        "SELECT jws FROM audit WHERE kind IN ('lock.set', 'lock.lifted') ORDER BY seq"
+    )
+    return [_entry(jws, keys.open_compact) for (jws,) in rows]
+
+
+def _entry(jws: str, payload_of: Callable[[str], bytes]) -> Entry:
+    try:
+        payload = json.loads(payload_of(jws))
+        return Entry(
+            seq=payload["seq"],
+            at_us=payload["at_us"],
+            kind=payload["kind"],
+            detail=payload["detail"],
+            hash=entry_hash(jws),
+        )
+    except (BadSignature, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
 
 
 def unchecked_payload(jws: str) -> bytes:

@@ -72,6 +72,15 @@ def is_sealed(transaction: Transaction, session: str) -> bool:
     return row is not None and row[0] is not None
 
 
+def live_session(transaction: Transaction, prefix: str) -> list[str]:
+    """Return the sessions that are not closed and whose ids begin so, and at most three of them."""
+    rows = transaction.connection.execute(
+        "SELECT id FROM sessions WHERE seal IS NULL AND substr(id, 1, length(?)) = upper(?) ORDER BY id LIMIT 3",
+        (prefix, prefix),
+    )
+    return [name for (name,) in rows] if prefix else []
+
+
 def seal_session(transaction: Transaction, summary: Summary, chunk: Chunk, **extra: Any) -> audit.Entry:
     """Put the end of a session on the audit chain and its row in the list."""
     entry = transaction.audit(

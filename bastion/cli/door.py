@@ -41,14 +41,17 @@ class Door:
 
     def who(self) -> str:
         """Return who reads, for the audit chain."""
-        if self.asker is not None:
-            return self.asker
-        uid = os.getuid()
-        try:
-            name = pwd.getpwuid(uid).pw_name
-        except KeyError:
-            name = "unknown"
-        return f"{name} (uid {uid}) on the bastion itself"
+        return self.asker if self.asker is not None else f"{user()} on the bastion itself"
+
+
+def user() -> str:
+    """Return the name and the number of the user who runs this process."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = "unknown"
+    return f"{name} (uid {uid})"
 
 
 def config_option(command: F) -> F:

@@ -15,6 +15,7 @@ import click
 from bastion.cli import (
     approval_commands,
     evidence_commands,
+    lock_commands,
     masking_commands,
     operator_commands,
     policy_commands,
@@ -54,6 +55,7 @@ for command in (
     *policy_commands.COMMANDS,
     *evidence_commands.COMMANDS,
     *approval_commands.COMMANDS,
+    *lock_commands.COMMANDS,
     *masking_commands.COMMANDS,
 ):
     cli.add_command(command)

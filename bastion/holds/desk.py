@@ -57,7 +57,7 @@ class Desk:
         self._new_id = new_id
         self._waiting: dict[str, Hold] = {}
         self._ended: OrderedDict[str, Hold] = OrderedDict()
-        self._grants: dict[str, dict[str, str]] = {}
+        self._grants: dict[str, dict[str, tuple[str, ...]]] = {}
         self._events: deque[Event] = deque()
 
     def take(self) -> list[Event]:
@@ -90,7 +90,9 @@ class Desk:
         self._events.append(Event(step="asked", hold=hold))
         granted = self._grants.get(ask.session, {}).get(ask.binding)
         if granted is not None:
-            return self._end(hold, State.APPROVED, f"by {granted}, for the rest of this session")
+            return self._end(
+                hold, State.APPROVED, f"by {' and '.join(granted)}, for the rest of this session"
+            )
         return hold
 
     def withdraw(self, name: str, why: str) -> Hold | None:
@@ -111,6 +113,12 @@ class Desk:
                 self._end(hold, State.CANCELLED, why)
         for session in gone:
             self._grants.pop(session, None)
+
+    def distrust(self, person: str) -> None:
+        """Forget what somebody has approved for the rest of sessions."""
+        for grants in self._grants.values():
+            for binding in [binding for binding, persons in grants.items() if person in persons]:
+                del grants[binding]
 
     # What time does.
 
@@ -179,12 +187,12 @@ class Desk:
 
     def _approve(self, hold: Hold) -> Hold:
         approvals = hold.approvals()
-        persons = " and ".join(answer.person for answer in approvals)
+        persons = tuple(answer.person for answer in approvals)
         grants = self._grants.setdefault(hold.ask.session, {})
         if all(answer.for_session for answer in approvals) and len(grants) < MAX_GRANTS:
             grants[hold.ask.binding] = persons
         said = "; ".join(answer.reason for answer in approvals if answer.reason)
-        return self._end(hold, State.APPROVED, f"by {persons}" + (f": {said}" if said else ""))
+        return self._end(hold, State.APPROVED, f"by {' and '.join(persons)}" + (f": {said}" if said else ""))
 
     def _end(self, hold: Hold, state: State, why: str) -> Hold:
         hold = replace(hold, state=state, why=why)

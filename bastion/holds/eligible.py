@@ -25,13 +25,15 @@ class Voter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circle:
-    """Who is declared now; `owners` has the owner of each identity, None where nobody is."""
+    """Who is declared now; `owners` has the owner of each identity, None where nobody is. `locked` do not count."""
 
     persons: Sequence[Person]
     owners: Mapping[str, str | None]
+    locked: frozenset[str] = frozenset()
 
     def knows(self, person: str) -> bool:
-        return any(one.name == person for one in self.persons)
+        """Say whether somebody is declared, and not locked."""
+        return person not in self.locked and any(one.name == person for one in self.persons)
 
     def actors(self, ask: Ask) -> frozenset[str]:
         """Return the persons that triggered the run, by the name that its issuer has for them.

@@ -49,13 +49,15 @@ class Ask:
     """One statement of one session, and what people must know of it to answer.
 
     `statement` keeps bytes that are no UTF-8 by surrogateescape. `facts` are words, one line each. `stated` is what the
-    bot itself says it is for. `binding` is what an approval is good for. `within_s` is how long the session may last.
-    `held_for` names what of it the rules have matched, `marks` says where that is, as far as it could be found, and
-    `before` has the last lines of what the session did until then, escaped.
+    bot itself says it is for. `run` is IDENTITY/RUN, as in the certificate's key id. `binding` is what an approval is
+    good for. `within_s` is how long the session may last. `held_for` names what of it the rules have matched, `marks`
+    says where that is, as far as it could be found, and `before` has the last lines of what the session did until then,
+    escaped.
     """
 
     session: str
     identity: str
+    run: str
     owner: str
     claims: Mapping[str, str]
     target: str

@@ -20,12 +20,14 @@ import pwd
 import socket
 import stat
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from bastion.errors import ServeError
 from bastion.holds.callers import Caller
 from bastion.served import Tree
 from bastion.tasks import Tasks
+from recorder.terminal import plain
 
 log = logging.getLogger("bastion.holds")
 
@@ -38,7 +40,9 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 class LocalDoor:
     """The socket, while it is open."""
 
-    def __init__(self, path: Path, tree: Tree) -> None:
+    def __init__(self, path: Path, tree: Tree, refusal: Callable[[Caller], str] = lambda _caller: "") -> None:
+        """Serve these commands; `refusal` says of a caller why they are served none, or nothing."""
+        self._refusal = refusal
         self._path = path
         self._tree = tree
         self._tasks = Tasks()
@@ -90,6 +94,10 @@ class LocalDoor:
         screen = _Screen(writer)
         self._tasks.start(_watch(reader, screen), "watch")
         caller = Caller(how=f"{_user(uid)} (uid {uid}) on the bastion itself", uid=uid)
+        if refusal := self._refusal(caller):
+            await screen.write(f"bastion: {plain(refusal)}\n", error=True)
+            await screen.send({"exit": 126})
+            return
         status = await self._tree.serve(caller, words, screen)
         await screen.send({"exit": status})
 

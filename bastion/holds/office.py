@@ -18,9 +18,12 @@ from typing import Any, Protocol
 
 from bastion.holds.callers import Caller, circle_of, voter_of
 from bastion.holds.desk import Desk, Event, Step
-from bastion.holds.errors import AnswerRefused
+from bastion.holds.eligible import Circle, Voter
+from bastion.holds.errors import AnswerRefused, CannotHold
 from bastion.holds.hold import Ask, Hold, State
 from bastion.holds.published import Published
+from bastion.locks.book import Book
+from bastion.locks.lock import Kind, Lock, party_that_asks
 from bastion.settings import Config
 from bastion.tasks import Tasks
 from recorder.errors import RecorderError
@@ -65,8 +68,12 @@ class Approvals(Protocol):
 class Office:
     """The desk of the service, in the process that keeps it."""
 
-    def __init__(self, chain: Chain, config: Config, now: Callable[[], float]) -> None:
+    def __init__(
+        self, chain: Chain, config: Config, now: Callable[[], float], book: Book | None = None
+    ) -> None:
+        """Open the desk; without a book of locks nobody is locked."""
         self.config = config
+        self._book = book if book is not None else Book(now)
         self._chain = chain
         self._now = now
         self._desk = Desk(_new_id)
@@ -78,6 +85,8 @@ class Office:
     # What sessions do.
 
     async def put(self, ask: Ask) -> Hold:
+        if (lock := self._book.on(party_that_asks(ask, self.config))) is not None:
+            raise CannotHold(lock.public)
         hold = self._desk.ask(ask, self._now())
         self._set_alarm()
         await self._publish_all()
@@ -106,10 +115,11 @@ class Office:
     ) -> Hold:
         try:
             voter = voter_of(caller, self.config)
+            self._check_free(voter)
             hold = self._desk.answer(
                 name,
                 voter,
-                circle_of(self.config),
+                self._circle(),
                 approve=approve,
                 reason=reason,
                 for_session=for_session,
@@ -135,6 +145,29 @@ class Office:
 
     async def looked(self, caller: Caller, what: str) -> None:
         await self._chain.audit("hold.looked", {"by": caller.how, "command": what})
+
+    # What locks do.
+
+    async def enforce(self, lock: Lock) -> list[str]:
+        """Give up what a lock that has just come into force stops, and what a locked person had approved for later."""
+        if lock.subject.kind is Kind.PERSON:
+            self._desk.distrust(lock.subject.name)
+        for hold in self._desk.waiting():
+            if (stops := self._book.on(party_that_asks(hold.ask, self.config))) is not None:
+                self._desk.cancel(hold.id, stops.public)
+        self._publish_soon()
+        return []
+
+    def _check_free(self, voter: Voter) -> None:
+        """Raise AnswerRefused for somebody who is locked."""
+        if (lock := self._book.locked_persons([voter.person]).get(voter.person)) is not None:
+            raise AnswerRefused(f"{lock.public}, so their answers have no effect")
+
+    def _circle(self) -> Circle:
+        circle = circle_of(self.config)
+        return replace(
+            circle, locked=frozenset(self._book.locked_persons(one.name for one in circle.persons))
+        )
 
     async def close(self, why: str) -> None:
         """Give up what still waits, and end."""

@@ -70,10 +70,12 @@ class Waiting:
             if why := place.objection():
                 self._give_up(place, why)
 
-    def cancel(self, why: str) -> None:
-        """Give up all that waits."""
-        for place in list(self._places.values()):
+    def cancel(self, why: str, *, session: str | None = None) -> list[str]:
+        """Give up all that waits, or all of one session; return which holds those are."""
+        places = [one for one in self._places.values() if session in (None, one.hold.ask.session)]
+        for place in places:
             self._give_up(place, why)
+        return [place.hold.id for place in places]
 
     def forget(self, session: str) -> None:
         """Let go of what was approved for the rest of a session, which is over."""

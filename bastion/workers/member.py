@@ -13,13 +13,16 @@ import logging
 import os
 import socket
 import sys
+from collections import Counter
 from typing import Any, Protocol
 
 from bastion.holds.desk import Event
 from bastion.holds.office import Office
+from bastion.locks.keeper import Keeper
+from bastion.locks.lock import Lock
 from bastion.register import Register
 from bastion.tasks import Tasks
-from bastion.workers import approvals, handover
+from bastion.workers import approvals, handover, locks
 from bastion.workers.link import Link, Message, pair
 from bastion.workers.register import answer
 
@@ -46,6 +49,7 @@ class Member:
         *,
         register: Register,
         office: Office,
+        keeper: Keeper,
         tasks: Tasks,
         count: Count,
     ) -> None:
@@ -55,15 +59,17 @@ class Member:
         self.killed = ""
         self.tickets: set[int] = set()  # of its connections
         self.sessions: set[str] = set()
-        self.ending: list[str] = []
+        self.ending: list[str] = []  # sessions that the last configuration ended
+        self.locked: list[str] = []  # and the last lock
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
         self._register = register
         self._office = office
+        self._keeper = keeper
         self._count = count
         self._tasks = tasks
         self._process: asyncio.subprocess.Process | None = None
-        self._adopted = 0
+        self._done: Counter[str] = Counter()  # the last number that it did, of each kind of order
         self._heard_of = asyncio.Condition()
         self._link = Link(sock, self._hear, lambda: None)
 
@@ -76,12 +82,13 @@ class Member:
         lock: int,
         register: Register,
         office: Office,
+        keeper: Keeper,
         tasks: Tasks,
         count: Count,
     ) -> Member:
         """Start a worker, which holds the data folder's lock with its supervisor."""
         ours, theirs = pair()
-        member = cls(number, ours, register=register, office=office, tasks=tasks, count=count)
+        member = cls(number, ours, register=register, office=office, keeper=keeper, tasks=tasks, count=count)
         with theirs:
             member._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -95,6 +102,8 @@ class Member:
             )
         member.pid = member._process.pid
         member._link.send({"op": "begin"}, handover.give(given))
+        for standing in keeper.book.standing():
+            member.change(standing)
         for hold in office.published.waiting():
             member.tell(Event(step="asked", hold=hold))
         return member
@@ -122,13 +131,19 @@ class Member:
         self.ending = []
         self._link.send({"op": "adopt", "number": number}, handover.give(given))
 
-    def has_adopted(self, number: int) -> bool:
-        return self._adopted >= number or self.gone.is_set()
+    def change(self, lock: Lock, number: int = 0, lifted: str = "") -> None:
+        """Tell of a lock that was set, or lifted; a number is for who waits until it is done."""
+        if number:
+            self.locked = []
+        self._link.send(locks.change_of(lock, number, lifted))
 
-    async def adopted(self, number: int) -> None:
-        """Wait until it goes by this configuration, or is gone."""
+    def has_done(self, order: str, number: int) -> bool:
+        return self._done[order] >= number or self.gone.is_set()
+
+    async def done(self, order: str, number: int) -> None:
+        """Wait until it has done an order (`adopt`, `lock`) of this number, or is gone."""
         async with self._heard_of:
-            await self._heard_of.wait_for(lambda: self.has_adopted(number))
+            await self._heard_of.wait_for(lambda: self.has_done(order, number))
 
     def kill(self, why: str) -> None:
         """End the process, whatever state it is in."""
@@ -175,9 +190,14 @@ class Member:
                 self._tasks.start(approvals.answer(self._office, self._link, message), "answer a hold")
             case "ending":
                 self.ending += message["sessions"]
-            case "adopted":
-                self._adopted = message["number"]
-                self._tasks.start(self._tell(), "adopted")
+            case locks.OP:
+                self._tasks.start(locks.answer(self._keeper, self._link, message), "answer about a lock")
+            case "locking":
+                self.locked += message["sessions"]
+            case "done":
+                order = message["order"]
+                self._done[order] = max(self._done[order], message["number"])
+                self._tasks.start(self._tell(), "done")
 
     async def _tell(self) -> None:
         async with self._heard_of:

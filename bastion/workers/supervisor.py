@@ -24,6 +24,7 @@ from bastion.holds.desk import Event
 from bastion.issuers import Issuers, read_key_files
 from bastion.keyring import pack_keyring
 from bastion.listening import BACKLOG, listen, refused, shown
+from bastion.locks.lock import Lock
 from bastion.premises import Premises
 from bastion.reloading import Reloading
 from bastion.settings import Config
@@ -66,6 +67,9 @@ class Supervisor:
         self._stopping = False
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._adoptions = 0
+        self._lockings = 0
+        self._locking = asyncio.Lock()
+        self._premises.keeper.enforced_by(self._enforce, self._release)
         self._premises.office.published.listen(self._tell)
 
     @property
@@ -175,6 +179,7 @@ class Supervisor:
             lock=self._premises.lock.fileno(),
             register=self._premises.register,
             office=self._premises.office,
+            keeper=self._premises.keeper,
             tasks=self._tasks,
             count=self._accepting,
         )
@@ -261,15 +266,34 @@ class Supervisor:
         asked = [member for member in self._members.values() if not member.gone.is_set()]
         for member in asked:
             member.adopt(self._adoptions, given)
+        await self._done(asked, "adopt", self._adoptions, "adopt a new configuration")
+        return sorted(session for member in asked for session in member.ending)
+
+    async def _enforce(self, lock: Lock) -> list[str]:
+        """Have every worker enforce a lock; return the sessions it ends. Who cannot in time is killed."""
+        async with self._locking:  # one at a time, so that each worker says what this very lock has ended
+            self._lockings += 1
+            asked = [member for member in self._members.values() if not member.gone.is_set()]
+            for member in asked:
+                member.change(lock, self._lockings)
+            await self._done(asked, "lock", self._lockings, "enforce a lock")
+            return sorted(session for member in asked for session in member.locked)
+
+    def _release(self, lock: Lock, how: str) -> None:
+        for member in self._members.values():
+            if not member.gone.is_set():
+                member.change(lock, lifted=how)
+
+    async def _done(self, asked: list[Member], order: str, number: int, what: str) -> None:
+        """Wait until all that serve have done an order; kill those that have not in time (law L6)."""
         serving = [member for member in asked if member.ready.is_set()]
         try:
             async with asyncio.timeout(ADOPT_S):
-                await asyncio.gather(*(member.adopted(self._adoptions) for member in serving))
+                await asyncio.gather(*(member.done(order, number) for member in serving))
         except TimeoutError:
             for member in serving:
-                if not member.has_adopted(self._adoptions):
-                    member.kill(f"it did not adopt a new configuration within {ADOPT_S:.0f} s")
-        return sorted(session for member in asked for session in member.ending)
+                if not member.has_done(order, number):
+                    member.kill(f"it did not {what} within {ADOPT_S:.0f} s")
 
     async def _watch(self) -> None:
         """Kill workers that give no sign of life; settle what could not be settled at once.

@@ -27,6 +27,7 @@ from bastion.tasks import Tasks
 from bastion.workers import handover
 from bastion.workers.approvals import AskedApprovals
 from bastion.workers.link import Link, Message
+from bastion.workers.locks import AskedLocks
 from bastion.workers.register import AskedRegister
 from recorder.errors import RecorderError
 from recorder.store import Store
@@ -48,6 +49,7 @@ class Worker:
         self._link = Link(sock, self._heard, self._orphaned)
         self._register = AskedRegister(self._link)
         self._approvals = AskedApprovals(self._link)
+        self._locks: AskedLocks | None = None
         self._server: Server | None = None
         self._store: Store | None = None
 
@@ -95,6 +97,10 @@ class Worker:
                 self._approvals.answered(message)
             case "hold-step":
                 self._approvals.stepped(message)
+            case "lock-answer" if self._locks is not None:
+                self._locks.answered(message)
+            case "lock-change":
+                self._lock(message)
             case "stop":
                 self._tasks.start(self._stop(message["reason"], message["patience_s"]), "stop")
             case "end" if self._server is not None:
@@ -105,6 +111,7 @@ class Worker:
         open_journal(given.worker)
         config, keyring, clock = given.config, unpack_keyring(given.keys), Clock()
         clock.not_before(given.now_us)
+        self._locks = AskedLocks(self._link, clock.now)
         self._store = Store(
             config.bastion.database,
             keyring.seal,
@@ -121,6 +128,7 @@ class Worker:
             clock=clock,
             register=self._register,
             approvals=self._approvals,
+            locks=self._locks,
             roll=self,
         )
         self._server.start()
@@ -146,8 +154,16 @@ class Worker:
         assert self._server is not None  # noqa: S101 - `begin` came first
         ended = self._server.adopt(given.config, given.key_files)
         for at in range(0, len(ended), IDS_AT_ONCE):
-            self._link.send({"op": "ending", "number": number, "sessions": ended[at : at + IDS_AT_ONCE]})
-        self._link.send({"op": "adopted", "number": number})
+            self._link.send({"op": "ending", "sessions": ended[at : at + IDS_AT_ONCE]})
+        self._link.send({"op": "done", "order": "adopt", "number": number})
+
+    def _lock(self, message: Message) -> None:
+        assert self._locks is not None  # noqa: S101 - `begin` came first
+        self._locks.changed(message)
+        ended = self._server.house.enforce_locks() if self._server is not None else []
+        for at in range(0, len(ended), IDS_AT_ONCE):
+            self._link.send({"op": "locking", "sessions": ended[at : at + IDS_AT_ONCE]})
+        self._link.send({"op": "done", "order": "lock", "number": message["number"]})
 
     async def _beat(self) -> None:
         while True:
@@ -168,6 +184,8 @@ class Worker:
         log.error("the bastion's supervisor is gone; this worker ends its sessions")
         self._register.lost()
         self._approvals.lost()
+        if self._locks is not None:
+            self._locks.lost()
         asyncio.get_running_loop().call_later(ORPHANED_S, os._exit, 1)
         if self._server is not None:
             self._server.house.end_all("the bastion has stopped")

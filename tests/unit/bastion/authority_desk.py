@@ -15,6 +15,7 @@ from bastion.authority import (
 )
 from bastion.config import load
 from bastion.keyring import Keyring, open_keyring
+from bastion.locks.book import Book
 from bastion.register import OwnRegister
 from bastion.settings import Config
 from bastion.token import KeySet, KeysUnavailable
@@ -107,6 +108,7 @@ class House:
     def open(self) -> None:
         self.store = Store(self.database, self.ring.seal, now_us=lambda: int(self.now * 1_000_000))
         self.register = OwnRegister(lambda: self.now)
+        self.book = Book(lambda: self.now)
         self.authority = Authority(
             keyring=self.ring,
             store=self.store,
@@ -114,6 +116,7 @@ class House:
             key_source=lambda _name: self.issuer,
             now=lambda: self.now,
             register=self.register,
+            book=self.book,
         )
 
     def restart(self) -> None:

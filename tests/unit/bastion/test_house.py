@@ -14,6 +14,7 @@ from bastion.certificate import Login
 from bastion.config import load
 from bastion.errors import Refused
 from bastion.house import House, NoRoll
+from bastion.locks.book import Book
 from bastion.principal import principal_of
 from recorder.recording import Recording
 from recorder.seal import Signer, generate_seal_key
@@ -42,6 +43,7 @@ def house(tmp_path: Path, store: Store) -> House:
         clock=cast(Any, SimpleNamespace(now=lambda: NOW, now_us=lambda: int(NOW * 1_000_000))),
         authority=lambda _config: unused,
         control=unused,
+        book=Book(lambda: NOW),
         waiting=cast(
             Any, SimpleNamespace(forget=lambda _: None, cancel=lambda _: None, recheck=lambda: None)
         ),

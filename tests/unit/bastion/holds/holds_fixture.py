@@ -33,6 +33,7 @@ def ask(*asked: Terms, **fields: Any) -> Ask:
     usual = Ask(
         session="01SESSION",
         identity="deployer",
+        run="deployer/8412",
         owner=DANA,
         claims={"issuer_name": "ci", "actor": "sam", "run_id": "8412"},
         target="web-1",
