@@ -155,24 +155,29 @@ def test_pipelines_of_docs_bots_get_a_certificate_and_a_session(bots: Sandbox) -
     assert bots.real("/srv/orders/second.tar.gz").read_text() == (bots.work / "release.tar.gz").read_text()
 
 
+def certify_job_and_kim(sandbox: Sandbox) -> None:
+    """Give the job and kim a key and a certificate each, and configurations of ssh."""
+    for block in BLOCKS["docs/bots.md"]:
+        if block.file is not None:
+            sandbox.write(block)
+    config = (sandbox.work / "ssh_config").read_text()
+    for name, claims in (
+        ("key", {"actor": "sam", "run_id": "8412"}),
+        ("kim", {"repository_id": "1300192", "environment": "on-call"}),
+    ):
+        (sandbox.work / "token").write_text(sandbox.token("github_actions", **claims))
+        (sandbox.work / f"{name}_config").write_text(
+            config.replace("IdentityFile key", f"IdentityFile {name}")
+        )
+        ask = f"ssh -F {name}_config login@bastion certificate < token > {name}-cert.pub"
+        script = f"bastion keys host-ca > known_hosts; ssh-keygen -q -t ed25519 -N '' -f {name}; {ask}"
+        sandbox.run(script, status=0, place=name)
+
+
 def test_commands_of_docs_approvals_hold_a_statement_and_let_it_go(tmp_path: Path) -> None:
     sandbox = machine_of("docs/approvals.md", tmp_path)
     try:
-        for block in BLOCKS["docs/bots.md"]:
-            if block.file is not None:
-                sandbox.write(block)
-        config = (sandbox.work / "ssh_config").read_text()
-        for name, claims in (
-            ("key", {"actor": "sam", "run_id": "8412"}),
-            ("kim", {"repository_id": "1300192", "environment": "on-call"}),
-        ):
-            (sandbox.work / "token").write_text(sandbox.token("github_actions", **claims))
-            (sandbox.work / f"{name}_config").write_text(
-                config.replace("IdentityFile key", f"IdentityFile {name}")
-            )
-            ask = f"ssh -F {name}_config login@bastion certificate < token > {name}-cert.pub"
-            script = f"bastion keys host-ca > known_hosts; ssh-keygen -q -t ed25519 -N '' -f {name}; {ask}"
-            sandbox.run(script, status=0, place=name)
+        certify_job_and_kim(sandbox)
         printed, compared = "", 0
         for block in BLOCKS["docs/approvals.md"]:
             if block.language == "sh":
@@ -180,6 +185,27 @@ def test_commands_of_docs_approvals_hold_a_statement_and_let_it_go(tmp_path: Pat
             elif "output" in block.words:
                 shown = re.sub(r"H-[0-9A-Z]{4}", "H-7K3Q", printed)
                 shown = re.sub("ls: cannot access .*\n", "", shown)
+                expected = re.escape(sandbox.translate(block.text)).replace("…", "[^\n]*")
+                assert re.fullmatch(expected, shown), f"{block.place}: printed was\n{shown}"
+                compared += 1
+        assert compared == 3
+    finally:
+        sandbox.strike()
+
+
+def test_commands_of_docs_locks_lock_and_unlock(tmp_path: Path) -> None:
+    sandbox = machine_of("docs/locks.md", tmp_path)
+    try:
+        certify_job_and_kim(sandbox)
+        printed, compared, name = "", 0, "L-7K3Q"
+        for block in BLOCKS["docs/locks.md"]:
+            if block.language == "sh":
+                script = block.text.replace("L-7K3Q", name)
+                printed = sandbox.run(script, status=block.exit_status, place=block.place)
+                if found := re.search("L-[0-9A-Z]{4}", printed):
+                    name = found[0]
+            elif "output" in block.words:
+                shown = printed.replace(name, "L-7K3Q").replace("\r", "")
                 expected = re.escape(sandbox.translate(block.text)).replace("…", "[^\n]*")
                 assert re.fullmatch(expected, shown), f"{block.place}: printed was\n{shown}"
                 compared += 1
@@ -299,7 +325,7 @@ def test_every_kind_of_event_and_of_audit_entry_is_in_the_recording_format() -> 
     for kind in Kind:
         assert f"\n| `{kind.value}` |" in page, f"event {kind.value} is not described"
     kinds = re.compile(
-        r"(certificate|clock|configuration|connection|evidence|hold|keys|login|recording|request|service|session)"
+        r"(certificate|clock|configuration|connection|evidence|hold|keys|lock|login|recording|request|service|session)"
         r"\.[a-z]+(-[a-z]+)*"
     )
     shown = subprocess.run(

@@ -57,8 +57,9 @@ def test_t48_l6_a_locked_identity_ends_within_a_second_and_starts_nothing(world:
     for session in sessions:
         world.until(lambda session=session: closed(world, session))
         assert ended_within_a_second(world, session, entry)
-        (row,) = [row for row in world.sessions() if row["id"] == session]
-        assert row["end_reason"] == f"session ended: {told}"
+        shown = closed(world, session)
+        assert shown is not None
+        assert shown["end_reason"] == f"session ended: {told}"
     detail = entry["detail"]
     assert isinstance(detail, dict)
     assert (detail["person"], detail["by"], detail["reason"]) == (
@@ -111,6 +112,7 @@ def test_t37_a_lock_that_lands_cancels_what_waits_for_everybody(world: World, ma
 
 
 def test_l7_when_the_owner_is_locked_so_is_all_that_they_own(world: World, mark: Path) -> None:
+    assert world.responder("locks").stdout == b"nothing is locked\n"
     program, held = live(world), bot(world, "web-1", f"touch {mark}")
     waiting(world)
     name = lock(world, "person", "dana@acme.example")

@@ -12,11 +12,14 @@ import pytest
 
 from bastion.holds.callers import Caller
 from bastion.holds.commands import Desk
-from bastion.holds.errors import AnswerRefused
+from bastion.holds.errors import AnswerRefused, CannotHold
 from bastion.holds.hold import Ask, Hold, State
 from bastion.holds.office import Office
 from bastion.holds.waiting import GONE, Waiting
 from bastion.identity import Person
+from bastion.locks.book import Book
+from bastion.locks.lock import Kind as LockKind
+from bastion.locks.lock import Lock, Subject
 from bastion.settings import Config
 from recorder.errors import StoreError
 from tests.unit.bastion.holds.holds_fixture import ALEX, DANA, KIM, ask, terms
@@ -272,3 +275,61 @@ async def test_events_that_nobody_reads_end_a_follower_and_hold_up_nobody(
         go_on.set()
     assert follows.result() == 1
     assert "events came faster than they were read" in screen.err
+
+
+# Locks.
+
+
+def wish(kind: LockKind, name: str) -> Lock:
+    return Lock(
+        id="L-AAAA", subject=Subject(kind=kind, name=name), reason="", by=KIM, how=KIM, at=0.0, until=None
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (LockKind.IDENTITY, "deployer"),
+        (LockKind.PERSON, DANA),
+        (LockKind.TARGET, "web-1"),
+        (LockKind.SESSION, "01SESSION"),
+        (LockKind.RUN, "deployer/8412"),
+    ],
+)
+async def test_t37_a_lock_cancels_what_it_stops_and_nothing_else_and_nothing_new_waits(
+    chain: Chain, kind: LockKind, name: str
+) -> None:
+    book = Book(lambda: 100.0)
+    office = Office(chain, CONFIG, lambda: 100.0, book)
+    other = replace(
+        ask(), identity="other", owner=KIM, target="web-2", session="01OTHER", run="other/1", binding="c" * 64
+    )
+    hold, kept = await office.put(ask()), await office.put(other)
+    book.add(lock := wish(kind, name))
+    await office.enforce(lock)
+    with pytest.raises(AnswerRefused, match=r"waits no more: cancelled: .* is locked by"):
+        await approve(office, "alex", hold.id)
+    async with asyncio.timeout(10):
+        while len(office.published.waiting()) > 1:
+            await asyncio.sleep(0)
+    assert office.published.waiting() == [kept]
+    with pytest.raises(CannotHold, match="is locked by"):
+        await office.put(ask())
+    assert (await approve(office, "alex", kept.id)).state is State.APPROVED
+
+
+async def test_l7_the_approvals_of_a_locked_person_count_no_more(chain: Chain) -> None:
+    book = Book(lambda: 100.0)
+    office = Office(chain, CONFIG, lambda: 100.0, book)
+    hold = await office.put(ask(terms(count=2)))
+    await approve(office, "alex", hold.id)
+    lasting = ask(terms(for_session=True), binding="c" * 64)
+    first = await office.put(lasting)
+    await office.answer(caller("alex"), first.id, approve=True, reason="", for_session=True)
+    book.add(lock := wish(LockKind.PERSON, ALEX))
+    await office.enforce(lock)
+    assert (await approve(office, "kim", hold.id)).waits, "one person is left of two"
+    assert (await office.put(lasting)).waits, "what they approved for the session is forgotten"
+    for approves in (True, False):
+        with pytest.raises(AnswerRefused, match="so their answers have no effect"):
+            await office.answer(caller("alex"), hold.id, approve=approves, reason="x", for_session=False)
