@@ -24,11 +24,12 @@ from bastion.names import (
     check_text,
 )
 from bastion.public_key_line import parse_public_key_line
-from bastion.quantities import check_packet_size, parse_size
+from bastion.quantities import check_packet_size
 from bastion.settings import AuthKind, Durability, TargetKind
 from policies.document_approvers import ApproversTable
 from policies.duration import DAY_S, HOUR_S, MINUTE_S, parse_duration
 from policies.schema import tidied
+from policies.size import parse_size
 
 
 def _listed(value: object) -> object:

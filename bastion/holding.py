@@ -10,7 +10,7 @@ Source  docs/approvals.md; docs/security.md, law L3
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -61,9 +61,9 @@ class Holding:
         self.held = 0
         self._open: dict[str, asyncio.Event] = {}  # hold -> its end is on record
         self._masking = masking
-        self._waiting = waiting
+        self.waiting = waiting
         self._gate = gate
-        self._recording = recording
+        self.recording = recording
         self._principal = principal
         self._target = target
         self._login = login
@@ -89,18 +89,18 @@ class Holding:
 
         async def held(hold: Hold) -> None:
             seen.append(hold)
-            self._open[hold.id] = asyncio.Event()
-            line = f"bastion: {_told(hold)} (session {self._recording.id})\r\n".encode()
-            notice = self._recording.event(Kind.NOTICE, channel, line)
-            await self._recording.append([statement, self._event(hold, channel), notice])
+            self.opened(hold)
+            line = f"bastion: {told(hold)} (session {self.recording.id})\r\n".encode()
+            notice = self.recording.event(Kind.NOTICE, channel, line)
+            await self.recording.append([statement, hold_event(self.recording, hold, channel), notice])
             await say(line)
 
         async def waits() -> Hold:
-            if self._recording.tail.lines():
+            if self.recording.tail.lines():
                 await asyncio.sleep(SETTLE_S)
-            before = self._recording.tail.lines()
+            before = self.recording.tail.lines()
             ask = await asyncio.to_thread(self._ask, ruling, access, channel, stated, before)
-            return await self._waiting.wait(ask, held=held, objection=lambda: self._objection(ruling, access))
+            return await self.waiting.wait(ask, held=held, objection=lambda: self._objection(ruling, access))
 
         self.held += 1
         try:
@@ -109,40 +109,39 @@ class Holding:
                 if not seen:
                     return _denied(ruling, GONE)
                 hold = replace(seen[0], state=State.WITHDRAWN, why=GONE)
-            await self._recording.append([*([] if seen else [statement]), self._event(hold, channel)])
+            ended = hold_event(self.recording, hold, channel)
+            await self.recording.append([*([] if seen else [statement]), ended])
         except CannotHold as error:
             return _denied(ruling, f"it cannot wait for an approval: {error.public}")
         finally:
             self.held -= 1
-            for one in seen:
-                self._open.pop(one.id).set()
+            self.closed(*seen)
         return replace(ruling, hold=hold)
+
+    def opened(self, hold: Hold) -> None:
+        """Take note of a hold that waits, so that `cancel` waits for its end."""
+        self._open[hold.id] = asyncio.Event()
+
+    def closed(self, *holds: Hold) -> None:
+        """Take note that the end of holds is on record, or never will be."""
+        for hold in holds:
+            self._open.pop(hold.id).set()
 
     async def cancel(self, why: str) -> None:
         """Give up what waits in this session, and wait until that is on its record."""
         if not self._open:
             return
-        for name in self._waiting.cancel(why, session=self._recording.id):
+        for name in self.waiting.cancel(why, session=self.recording.id):
             if (recorded := self._open.get(name)) is not None:
                 await recorded.wait()
 
     def _ask(self, ruling: Ruling, access: Access, channel: int, stated: str, before: tuple[str, ...]) -> Ask:
         """Say what people must know of it; the more the bot has sent, the longer that takes: not on the loop (L11)."""
-        principal, verdict = self._principal, ruling.verdict
-        facts = ruling.facts.as_json()
+        verdict = ruling.verdict
         veil = partial(self._masking.text, channel)
         statement, labels = self._masking.labelled(channel, ruling.source.decode("utf-8", "surrogateescape"))
         parts = self._gate.held_parts(ruling, access)
-        return Ask(
-            session=self._recording.id,
-            identity=principal.name,
-            run=principal.login.key_id,
-            owner=principal.owner,
-            claims={
-                name: principal.claims[name] for name in (*CLAIMS, "issuer_name") if name in principal.claims
-            },
-            target=self._target,
-            login=self._login,
+        ask = self.question(
             statement=statement,
             facts=facts_in_words(ruling.facts, veil),
             terms=tuple(
@@ -152,19 +151,57 @@ class Holding:
             reason=verdict.reason,
             stated=self._masking.text(channel, stated)[:REASON_CHARS],
             policy=verdict.policy,
-            binding=self._waiting.binder.bind(
-                session=self._recording.id,
-                target=self._target,
-                login=self._login,
-                policy=verdict.policy,
-                statement=ruling.source,
-                facts=facts,
-            ),
-            within_s=max(1.0, principal.identity.session_s - self._recording.at_us() / 1_000_000),
+            bound=(ruling.source, ruling.facts.as_json()),
+        )
+        return replace(
+            ask,
             held_for=tuple(_fitting(plain(veil(part.said))) for part in parts) or (WHOLE,),
             marks=marks_of(statement, labels, parts, veil),
             before=before,
         )
+
+    def question(
+        self,
+        *,
+        statement: str,
+        facts: tuple[str, ...],
+        terms: tuple[Terms, ...],
+        reason: str,
+        policy: str,
+        bound: tuple[bytes, Mapping[str, Any]],
+        stated: str = "",
+    ) -> Ask:
+        """Return a question of this session; `bound` is the bytes and the facts that an approval is good for."""
+        principal, claims = self._principal, self._principal.claims
+        source, known = bound
+        return Ask(
+            session=self.recording.id,
+            identity=principal.name,
+            run=principal.login.key_id,
+            owner=principal.owner,
+            claims={name: claims[name] for name in (*CLAIMS, "issuer_name") if name in claims},
+            target=self._target,
+            login=self._login,
+            statement=statement,
+            facts=facts,
+            terms=terms,
+            reason=reason,
+            stated=stated,
+            policy=policy,
+            binding=self.waiting.binder.bind(
+                session=self.recording.id,
+                target=self._target,
+                login=self._login,
+                policy=policy,
+                statement=source,
+                facts=known,
+            ),
+            within_s=max(1.0, principal.identity.session_s - self.recording.at_us() / 1_000_000),
+        )
+
+    def veiled(self, channel: int, text: str) -> str:
+        """Return a text of a channel as people may see it."""
+        return self._masking.text(channel, text)
 
     def _objection(self, ruling: Ruling, access: Access) -> str:
         """Say why the policy in force would not let these people decide this any more."""
@@ -177,15 +214,17 @@ class Holding:
             return "the policy has changed and asks for something else: try again"
         return ""
 
-    def _event(self, hold: Hold, channel: int) -> Event:
-        detail: dict[str, Any] = {"hold": hold.id, "state": hold.state.value, "rules": list(hold.ask.rules)}
-        if hold.waits:
-            detail |= {"groups": sorted(hold.ask.groups), "expires_at": int(hold.expires_at)}
-            if hold.ask.stated:
-                detail["stated"] = plain(hold.ask.stated)
-        else:
-            detail["reason"] = plain(hold.outcome)
-        return self._recording.event(Kind.HOLD, channel, **detail)
+
+def hold_event(recording: Recording, hold: Hold, channel: int) -> Event:
+    """Return the event that says how a hold stands."""
+    detail: dict[str, Any] = {"hold": hold.id, "state": hold.state.value, "rules": list(hold.ask.rules)}
+    if hold.waits:
+        detail |= {"groups": sorted(hold.ask.groups), "expires_at": int(hold.expires_at)}
+        if hold.ask.stated:
+            detail["stated"] = plain(hold.ask.stated)
+    else:
+        detail["reason"] = plain(hold.outcome)
+    return recording.event(Kind.HOLD, channel, **detail)
 
 
 async def _unless_left(waits: Coroutine[Any, Any, Hold], inbox: Inbox, *, terminal: bool) -> Hold | None:
@@ -241,7 +280,7 @@ def _words(words: tuple[Word, ...] | list[Word]) -> str:
     return " ".join(word.text if word.literal else f"<{word.text}: known when it runs>" for word in words)
 
 
-def _told(hold: Hold) -> str:
+def told(hold: Hold) -> str:
     """Return what the bot is told of its statement: that it waits, for whom, and until when."""
     count = max(terms.approvers.count for terms in hold.ask.terms)
     persons = "one person" if count == 1 else f"{count} persons"

@@ -35,6 +35,7 @@ from bastion.resolve import check_login, find_target, resolve
 from bastion.session import Session, Way
 from bastion.settings import Config, Target
 from bastion.strangers import mention, note_broken
+from bastion.tallies import Tallies
 from bastion.tasks import Tasks
 from recorder.errors import RecorderError
 from recorder.recording import Header, Recording
@@ -91,6 +92,7 @@ class House:
         control: Control,
         book: Book,
         waiting: Waiting,
+        tallies: Tallies,
         ways: Ways,
         host_options: HostOptions,
         register: Register,
@@ -104,6 +106,7 @@ class House:
         self._book = book
         self._commands: dict[asyncio.Task[Any], tuple[Principal, BotEnd]] = {}
         self._waiting = waiting
+        self._tallies = tallies
         self._ways = ways
         self._host_options = host_options
         self._tasks = Tasks()
@@ -187,6 +190,7 @@ class House:
             way=self._ways(found, name, key_id=f"{principal.name}/{run}/{recording.id}"),
             config=self.config,
             waiting=self._waiting,
+            tallies=self._tallies,
             ended=self._session_ended,
         )
         try:
@@ -358,6 +362,7 @@ class House:
             self.end_all(reason)
             await self._idle.wait()
         await self._tasks.cancel()
+        await self._tallies.close()
 
     async def seal_unsealed(self) -> None:
         """Seal the sessions that ended while nothing could be written."""

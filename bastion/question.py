@@ -14,6 +14,7 @@ from bastion.principal import Principal, principal_of
 from bastion.resolve import access_request, find_target
 from bastion.settings import Config, Target
 from policies.engine import Policy
+from policies.limit import Limit
 from policies.masking.plan import Plan
 from policies.model import Access, Request, Verdict, VerdictKind
 
@@ -57,6 +58,16 @@ class Question:
         except Refused:
             return None
         return policy.masking(request)
+
+    def limited(self, access: Access | None) -> tuple[Limit, ...]:
+        """Return the limits on the answers of an access."""
+        if access is None:
+            return ()
+        try:
+            policy, request = self.asked(access)
+        except Refused:
+            return ()
+        return policy.limiting(request)
 
     def denial(self, access: Access | None, verdict: Verdict, session: str) -> str:
         """Return what a bot is told whose access may not begin."""

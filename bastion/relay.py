@@ -3,7 +3,7 @@
 In      a bot's channel and a target's, each with an inbox
 Out     an Outcome, once the target has closed or the bot has gone
 Holds   an inbox of bytes each way, and IN_FLIGHT batches whose commits are under way
-Errors  RecorderError (nothing of the batch was released), TransferError, QuotaExceeded
+Errors  RecorderError (nothing of the batch was released), TransferError, QuotaExceeded, LimitExceeded
 Source  RFC 4254 sections 5 and 6
 """
 
@@ -22,6 +22,7 @@ from bastion.gate import STATUS_DENIED
 from bastion.inbox import Closed, Data, Eof, Exited, Item, OutputUnwanted, Quiet, Resize, Signal
 from bastion.inlet import Admitted, Inlet
 from bastion.masking import MASKED_BYTES, STREAMS, ChannelMask, Passed, Stream, hits_event, pieces
+from bastion.metering import ChannelMeter
 from bastion.quota import Quota
 from bastion.tapping import Tapping
 from bastion.transfer import Side, Tap
@@ -47,7 +48,8 @@ class Relay:
 
     An `inlet` judges the bot's input. Once it has shut, the target gets the end of input, and the channel ends with the
     status that the inlet named when what was allowed before has come to its own end. Input without an inlet goes on as
-    long as `free` says so. A `mask` changes what is recorded, and what of the target's output goes on.
+    long as `free` says so. A `mask` changes what is recorded, and what of the target's output goes on; a `meter` says
+    whether it may.
     """
 
     bot: BotEnd
@@ -58,6 +60,7 @@ class Relay:
     tap: Tap | None = None
     inlet: Inlet | None = None
     mask: ChannelMask | None = None
+    meter: ChannelMeter | None = None
     free: Callable[[], bool] = lambda: True
     _shut: bool = False
     _status: int = STATUS_DENIED
@@ -78,6 +81,7 @@ class Relay:
                 recording=self.recording,
                 channel=self.channel,
                 append=self._append,
+                meter=self.meter,
             )
 
     async def run(self) -> Outcome:
@@ -242,6 +246,8 @@ class Relay:
         content = self.recording.event(_KINDS[stream], self.channel, passed.recorded)
         events = [content, *hits_event(content, stream, passed.hits)]
         size = len(passed.released)
+        if self.meter is not None and side == "target":
+            await self.meter.take(passed.released, passed.hits)
         if side == "client":
             commit = self._begin(events, bytes_in=size)
             release = partial(self.target.send, passed.released)

@@ -12,7 +12,7 @@ import logging
 import socket
 import sys
 import weakref
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from bastion.adapters.asyncssh_hooks import ServerConnection
@@ -38,7 +38,9 @@ from bastion.register import Register
 from bastion.served import Tree
 from bastion.session import Way
 from bastion.settings import Config, Target
+from bastion.tallies import Tallies
 from bastion.tasks import Tasks
+from recorder.counted import Counted, counted
 from recorder.errors import RecorderError
 from recorder.recovery import checkpoint
 from recorder.store import JOB_FAULTS, Store
@@ -91,6 +93,7 @@ class Server:
             ),
             book=locks.book,
             waiting=Waiting(approvals),
+            tallies=Tallies(self._counted, clock.now),
             ways=self._way,
             host_options=self._host,
             register=register,
@@ -163,6 +166,9 @@ class Server:
             register=self._register,
             book=self._book,
         )
+
+    def _counted(self, identity: str, begun_us: int, since_us: int) -> Iterator[Counted]:
+        return counted(self._store.path, identity, begun_us=begun_us, since_us=since_us)
 
     def _way(self, target: Target, login: str, *, key_id: str) -> Way:
         return SshWay(

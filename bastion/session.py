@@ -11,10 +11,12 @@ Errors  none to the channel's owner: every fault is told to the bot on its stder
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from bastion.allowance import Allowance
 from bastion.course import Course, StatementDenied, StatementHeld, still_free, tap_of
 from bastion.decisions import Decisions
 from bastion.ends import BotEnd, TargetEnd
@@ -26,12 +28,14 @@ from bastion.idleness import idle_too_long
 from bastion.inbox import Exited, all_closed
 from bastion.inlet import Channel
 from bastion.masking import Masking
+from bastion.metering import ChannelMeter, LimitExceeded
 from bastion.principal import Principal
 from bastion.question import Question
 from bastion.quota import Quota, QuotaExceeded
 from bastion.relay import PolicyChanged, Relay
 from bastion.requests import Request
 from bastion.settings import Config, Target
+from bastion.tallies import Tallies
 from bastion.tasks import Tasks
 from bastion.transfer import OperationDenied, TransferError
 from policies.masking.errors import DetectorFault
@@ -69,6 +73,7 @@ class Session:
         way: Way,
         config: Callable[[], Config],
         waiting: Waiting,
+        tallies: Tallies,
         ended: Callable[[Session, BaseException | None], None],
     ) -> None:
         """Take what the session needs; `config` gives the configuration in force at each request."""
@@ -82,11 +87,8 @@ class Session:
         self._config = config
         self._ended = ended
         self._question = Question(principal, target, login, config)
-        self._gate = Gate(
-            self._question.asked,
-            session=self.id,
-            about=f"identity={principal.name} target={target.name} login={login}",
-        )
+        about = f"identity={principal.name} target={target.name} login={login}"
+        self._gate = Gate(self._question.asked, session=self.id, about=about)
         self._masking = Masking()
         recording.veil = self._masking.events
         self._holding = Holding(
@@ -108,6 +110,14 @@ class Session:
             config=config,
         )
         self._tasks = Tasks()
+        self._allowance = Allowance(
+            self._holding,
+            tallies,
+            session_s=principal.identity.session_s,
+            about=about,
+            limits=lambda: config().policy.limits,
+            joined=lambda: self._tasks.start(self._keep_told(), f"tally {self.id}"),
+        )
         self._channels = 0
         self._bots: dict[int, BotEnd] = {}
         self._ending = False
@@ -155,7 +165,8 @@ class Session:
         judged = self._decisions.channel(channel, request, access, bot)
         course = await self._decisions.lay(judged, request, settled)
         target = await self._way.open(course.request)
-        return self._relay(bot, target, judged, course, verdict)
+        meter = self._allowance.meter(bot, channel, self._question.limited(access), request.data, verdict)
+        return self._relay(bot, target, judged, course, verdict, meter)
 
     def _not_begun(
         self, bot: BotEnd, channel: int, error: BastionError | RecorderError, on_close: Callable[[], None]
@@ -217,12 +228,19 @@ class Session:
         except RecorderError as error:
             self._fail(error)
 
-    def end(self, reason: str) -> None:
-        """End the session now, telling the bot why."""
+    def end(self, reason: str, status: int | None = None) -> None:
+        """End the session now, telling the bot why, and its channels with a status if there is one."""
         if not self._ending:
-            self._tasks.start(self.finish(reason, tell=True), f"end {self.id}")
+            self._tasks.start(self.finish(reason, tell=True, status=status), f"end {self.id}")
 
-    async def finish(self, reason: str, *, tell: bool = False, failure: BaseException | None = None) -> None:
+    async def finish(
+        self,
+        reason: str,
+        *,
+        tell: bool = False,
+        status: int | None = None,
+        failure: BaseException | None = None,
+    ) -> None:
         """Close what is open on either side, then close and seal the recording (once)."""
         if self._ending:
             return
@@ -235,21 +253,39 @@ class Session:
                         await self._say(bot, channel, reason)
             except TimeoutError:
                 pass  # a bot that does not read is not waited for
-            for bot in list(self._bots.values()):
-                bot.close()
+            for channel, bot in list(self._bots.items()):
+                await self._leave(bot, channel, status)
         told = list(self._bots.values()) if tell else []
         self._way.close()
         await self._tasks.cancel()
         try:
+            if failure is None:
+                await self.recording.append(self._allowance.counted())
             await self.recording.close(reason)
         except RecorderError as error:
             failure = failure or error
+        self._allowance.leave()
         await all_closed([bot.inbox for bot in told], TELL_S)
         self._ended(self, failure)
         self.on_end()
 
+    async def _leave(self, bot: BotEnd, channel: int, status: int | None) -> None:
+        """Close a channel, with a status if there is one."""
+        if status is None:
+            bot.close()
+            return
+        with contextlib.suppress(RecorderError):
+            await self.recording.append([self.recording.event(Kind.EXIT, channel, status=status)])
+        bot.exit(Exited(status=status))
+
     def _relay(
-        self, bot: BotEnd, target: TargetEnd, judged: Channel, course: Course, verdict: Verdict
+        self,
+        bot: BotEnd,
+        target: TargetEnd,
+        judged: Channel,
+        course: Course,
+        verdict: Verdict,
+        meter: ChannelMeter | None,
     ) -> Relay:
         request = course.request
         quota = Quota(
@@ -264,6 +300,7 @@ class Session:
             tap=tap_of(request, judged.operation),
             inlet=course.inlet,
             mask=self._masking.of(judged.number),
+            meter=meter,
             free=still_free(request, self._gate, lambda: self._config().policy)
             if not course.raw
             else lambda: True,
@@ -284,6 +321,8 @@ class Session:
         except DetectorFault as error:
             log.error("session=%s %s", self.id, error)
             self.end(f"session ended: {error}")
+        except LimitExceeded as error:
+            self.end(f"session ended by {error.public}", error.status)
         except (QuotaExceeded, TransferError, PolicyChanged) as error:
             self.end(f"session ended: {error.public}")
         except RecorderError as error:
@@ -294,6 +333,12 @@ class Session:
         finally:
             relay.target.abort()
             self._masking.end(channel)
+
+    async def _keep_told(self) -> None:
+        try:
+            await self._allowance.keep_told()
+        except RecorderError as error:
+            self._fail(error)
 
     async def _refuse(
         self, bot: BotEnd, channel: int, text: str, status: int, on_close: Callable[[], None]

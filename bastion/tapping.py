@@ -3,7 +3,7 @@
 In      bytes of either side, in the order in which they came
 Out     what the tap makes of them: to the other side, and to the one that waits for an answer
 Holds   nothing of its own: see the tap
-Errors  TransferError, after what it had found by then is on record; RecorderError
+Errors  TransferError, after what it had found by then is on record; LimitExceeded, RecorderError
 Source  docs/security.md, law L1
 """
 
@@ -17,6 +17,7 @@ from typing import Protocol
 
 from bastion.ends import BotEnd, TargetEnd
 from bastion.inbox import Data
+from bastion.metering import ChannelMeter
 from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError, Wait
 from recorder.errors import RecorderError
 from recorder.events import Event
@@ -41,6 +42,7 @@ class Tapping:
         recording: Recording,
         channel: int,
         append: Append,
+        meter: ChannelMeter | None = None,
     ) -> None:
         self._tap = tap
         self._bot = bot
@@ -48,6 +50,7 @@ class Tapping:
         self._recording = recording
         self._channel = channel
         self._append = append
+        self._meter = meter
         self._spoke = asyncio.Event()
         self._order = asyncio.Lock()
 
@@ -100,6 +103,8 @@ class Tapping:
             await self._append(events)
             await self._bot.write(tapped.told, error=True)
             events = []
+        if self._meter is not None:
+            await self._meter.take(release if side == "client" else forward)
         if side == "client":
             await self._append(events, bytes_in=len(forward), bytes_out=len(release))
             if release:

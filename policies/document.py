@@ -24,13 +24,15 @@ from pydantic import (
 
 from policies.contradiction import contradiction, misspelt_program
 from policies.document_approvers import ApproversTable
+from policies.document_limit import LimitTable
 from policies.document_mask import MaskTable
 from policies.document_table import Table, listed
-from policies.document_when import OneOrMore, RuleId, WhenTable, checked_pattern, frozen
+from policies.document_when import OneOrMore, RuleId, WhenTable, checked_pattern, frozen, one_line
 from policies.engine import Policy
 from policies.errors import PolicyInvalidError
 from policies.explain import explain
 from policies.facts import Flag
+from policies.limit import Limit
 from policies.masking.plan import MaskRule
 from policies.model import Match, Operation, PastQuota, Rule, Severity, VerdictKind
 from policies.problem import Problem, parse_toml, shown
@@ -49,12 +51,6 @@ def _program(text: str) -> str:
 def _attack(text: str) -> str:
     if not re.fullmatch(r"T[0-9]{4}(\.[0-9]{3})?", text):
         raise ValueError(f'got {shown(text)}, expected a technique of MITRE ATT&CK such as "T1567.002"')
-    return text
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError(f"got {shown(text)}, expected one line of printable text")
     return text
 
 
@@ -202,7 +198,7 @@ class RuleTable(Table):
         description="What the rule speaks of in a statement, as entries of which one is enough; left out, it speaks "
         "of every statement, even of one that is not understood.",
     )
-    reason: Annotated[str, AfterValidator(_one_line)] = Field(
+    reason: Annotated[str, AfterValidator(one_line)] = Field(
         default="", description="Why, in one line; the bot sees it when it is denied."
     )
     severity: Annotated[Severity, Strict(False)] | None = Field(
@@ -275,10 +271,11 @@ class RuleTable(Table):
 
 
 class Document(Table):
-    """A policy file: rules, and what is masked."""
+    """A policy file: rules, what is masked, and how much may pass."""
 
     rule: list[RuleTable] = Field(default=[], description="The rules; a file without any allows nothing.")
     mask: list[MaskTable] = Field(default=[], description="What is masked in answers and records.")
+    limit: list[LimitTable] = Field(default=[], description="How much of the answers may pass.")
 
 
 def parse_policy(sources: Iterable[Source]) -> Policy:
@@ -287,6 +284,7 @@ def parse_policy(sources: Iterable[Source]) -> Policy:
     taken: dict[str, str] = {}
     rules: list[Rule] = []
     masks: list[MaskRule] = []
+    limits: list[Limit] = []
     for source in sources:
         tables, wrong = _tables(source)
         problems += wrong
@@ -298,11 +296,13 @@ def parse_policy(sources: Iterable[Source]) -> Policy:
             taken[table.id] = f"{source.label}: {key}"
             if isinstance(table, MaskTable):
                 masks.append(table.rule())
+            elif isinstance(table, LimitTable):
+                limits.append(table.limit((source.label, key)))
             else:
                 rules.append(table.rule((source.label, key)))
     if problems:
         raise PolicyInvalidError(problems)
-    return Policy(rules=tuple(rules), masks=tuple(masks))
+    return Policy(rules=tuple(rules), masks=tuple(masks), limits=tuple(limits))
 
 
 @cache
@@ -311,19 +311,23 @@ def json_schema() -> dict[str, Any]:
     return tidied(Document.model_json_schema(), "bastion policy")
 
 
-def _tables(source: Source) -> tuple[list[tuple[str, RuleTable | MaskTable]], list[Problem]]:
+def _tables(source: Source) -> tuple[list[tuple[str, RuleTable | MaskTable | LimitTable]], list[Problem]]:
     """Return the sound tables of one file, each with its key, and what is wrong with the rest."""
     raw = parse_toml(source.text, source.label)
     if isinstance(raw, Problem):
         return [], [raw]
-    kinds: dict[str, type[RuleTable] | type[MaskTable]] = {"rule": RuleTable, "mask": MaskTable}
+    kinds: dict[str, type[RuleTable] | type[MaskTable] | type[LimitTable]] = {
+        "rule": RuleTable,
+        "mask": MaskTable,
+        "limit": LimitTable,
+    }
     findings: Sequence[Mapping[str, Any]] = ()
     try:
         Document.model_validate(raw)
     except ValidationError as error:
         findings = error.errors()
     broken = {finding["loc"][:2] for finding in findings}
-    sound: list[tuple[str, RuleTable | MaskTable]] = []
+    sound: list[tuple[str, RuleTable | MaskTable | LimitTable]] = []
     for name, kind in kinds.items():
         rows = raw.get(name)
         for index, row in enumerate(rows if isinstance(rows, list) else ()):

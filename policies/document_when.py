@@ -32,6 +32,12 @@ def checked_pattern(text: str) -> str:
     return text
 
 
+def one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"got {shown(text)}, expected one line of printable text")
+    return text
+
+
 def _label(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError(f"got {shown(text)}, expected the name of a label, which matches exactly")

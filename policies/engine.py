@@ -17,6 +17,7 @@ from typing import Any
 
 from policies.compiled import Entry
 from policies.facts import Facts, unparsed
+from policies.limit import Limit
 from policies.masking.plan import MaskRule, Plan, plan
 from policies.model import Approvers, Match, Request, Rule, Severity, Verdict, VerdictKind, When
 from policies.scope import Scope
@@ -33,11 +34,12 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     masks: tuple[MaskRule, ...] = ()
+    limits: tuple[Limit, ...] = ()
     _entries: dict[str, tuple[Entry, ...]] = field(init=False, compare=False, repr=False)
     _scopes: OrderedDict[object, Scope] = field(
         default_factory=OrderedDict, init=False, compare=False, repr=False
     )
-    _plans: dict[tuple[MaskRule, ...], Plan | None] = field(
+    _plans: dict[tuple[tuple[MaskRule, ...], frozenset[str]], Plan | None] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
     _digest: str = field(init=False, compare=False, repr=False)
@@ -50,12 +52,13 @@ class Policy:
         }
         canonical = sorted((_canonical(rule) for rule in self.rules), key=lambda rule: str(rule["id"]))
         canonical += sorted((_canonical_mask(rule) for rule in self.masks), key=lambda rule: str(rule["id"]))
+        canonical += sorted((_canonical_limit(it) for it in self.limits), key=lambda limit: str(limit["id"]))
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         object.__setattr__(self, "_entries", entries)
         object.__setattr__(self, "_digest", hashlib.sha256(text.encode()).hexdigest())
 
     def with_approvers(self, approvers: Approvers) -> Policy:
-        """Return the same rules, where those that ask for approval and name nobody ask these."""
+        """Return the same rules and limits, where those that ask for approval and name nobody ask these."""
         return Policy(
             rules=tuple(
                 replace(rule, approvers=approvers)
@@ -64,6 +67,12 @@ class Policy:
                 for rule in self.rules
             ),
             masks=self.masks,
+            limits=tuple(
+                replace(limit, approvers=approvers)
+                if limit.verdict is VerdictKind.APPROVE and limit.approvers is None
+                else limit
+                for limit in self.limits
+            ),
         )
 
     def decide(self, request: Request) -> Verdict:
@@ -121,11 +130,16 @@ class Policy:
         return self._entries[rule]
 
     def masking(self, request: Request) -> Plan | None:
-        """Return what is masked of such an access; None if nothing is."""
+        """Return what is masked of such an access, and what limits count; None if nothing is looked for."""
         rules = tuple(rule for rule in self.masks if not unmet(rule.when, request))
-        if rules not in self._plans:
-            self._plans[rules] = plan(rules)
-        return self._plans[rules]
+        counted = frozenset(name for limit in self.limiting(request) for name in limit.detectors)
+        if (rules, counted) not in self._plans:
+            self._plans[rules, counted] = plan(rules, counted)
+        return self._plans[rules, counted]
+
+    def limiting(self, request: Request) -> tuple[Limit, ...]:
+        """Return the limits on the answers of such an access."""
+        return tuple(limit for limit in self.limits if not unmet(limit.when, request))
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the rules in canonical form: one for any order of the same rules."""
@@ -240,6 +254,18 @@ def _canonical_mask(rule: MaskRule) -> dict[str, Any]:
         "when": _spoken(rule.when, ("groups", "identities", "targets", "logins", "access")),
         "detectors": sorted(rule.detectors),
         "action": [rule.action.kind.value, rule.action.first, rule.action.last],
+    }
+
+
+def _canonical_limit(limit: Limit) -> dict[str, Any]:
+    return {
+        "id": limit.id,
+        "when": _spoken(limit.when, ("groups", "identities", "targets", "logins", "access")),
+        "limit": [limit.measure.value, limit.at_most, limit.per.value, sorted(limit.detectors)],
+        "verdict": limit.verdict.value,
+        "reason": limit.reason,
+        "severity": limit.severity,
+        "approvers": None if limit.approvers is None else _canonical_approvers(limit.approvers),
     }
 
 

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     MASK = (
         "mask"  # detail: stream, hits: [[detector, kind, action, line, column, length], …]; never the values
     )
+    LIMIT = "limit"  # detail: counted: {limit: {measure: so far}}; of one that was exceeded: limit, verdict, figure, …
     RESIZE = "resize"  # detail: cols, rows, width_px, height_px
     SIGNAL = "signal"  # detail: name, from the bot to the target
     EOF = "eof"  # detail: side, "client" or "target"; `of` "output" when the bot reads no more

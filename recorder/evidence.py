@@ -64,7 +64,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """One session as lists show it; times are microseconds since 1970; exposure: hits by detector and action."""
+    """One session as lists show it; times are microseconds since 1970; exposure: as in recorder.summary."""
 
     id: str
     state: State

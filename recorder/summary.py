@@ -25,8 +25,9 @@ class State(StrEnum):
 
 
 ROW_KINDS = frozenset(
-    {Kind.OPEN, Kind.REQUEST, Kind.MASK, Kind.EXIT, Kind.CLOSE}
+    {Kind.OPEN, Kind.REQUEST, Kind.MASK, Kind.LIMIT, Kind.EXIT, Kind.CLOSE}
 )  # events that change the row
+LIMIT_PREFIX = "limit "  # in an exposure, before a limit's id: no detector is called so
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,7 +49,8 @@ class Summary:
     bytes_in: int = 0
     bytes_out: int = 0
     claims: dict[str, str] = field(default_factory=dict)
-    exposure: dict[str, dict[str, int]] = field(default_factory=dict)  # detector: hits by what became of them
+    # Of a detector its hits by what became of them; of a limit (LIMIT_PREFIX) what was counted by measure.
+    exposure: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def apply(self, event: Event) -> bool:
         """Take one event in; say whether the row has changed."""
@@ -67,6 +69,9 @@ class Summary:
                 for detector, _kind, action, *_place in detail["hits"]:
                     counts = self.exposure.setdefault(detector, {})
                     counts[action] = counts.get(action, 0) + 1
+            case Kind.LIMIT:
+                for limit, counts in detail["counted"].items():
+                    self.exposure[LIMIT_PREFIX + limit] = dict(counts)
             case Kind.EXIT:
                 self.exit_status, self.exit_signal = detail.get("status"), detail.get("signal")
             case Kind.CLOSE:

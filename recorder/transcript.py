@@ -168,6 +168,9 @@ def _told(event: Event) -> str | None:
             return f"signal {detail.get('name', '?')}"
         case Kind.REFUSED:
             return f"refused {detail.get('what', '?')}{why}"
+        case Kind.LIMIT if "limit" in detail:
+            exceeded = f"{detail.get('figure', '?')} {detail.get('measure', '')} per {detail.get('per', '?')}"
+            return f"{detail.get('verdict', '?')} by limit {detail['limit']}: {exceeded}"
         case Kind.MARKER:
             return f"marker {detail.get('label', '')}"
         case Kind.EXIT:

@@ -90,7 +90,12 @@ def check(door: Door, files: tuple[str, ...], config_file: Path | None, as_json:
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     entries = sum(len(rule.match or ()) for rule in made.rules)
-    click.echo(f"sound: {len(made.rules)} rules with {entries} entries, policy {made.digest()[:16]}")
+    more = "".join(
+        f", {count} {name}{'s' if count > 1 else ''}"
+        for name, count in (("mask", len(made.masks)), ("limit", len(made.limits)))
+        if count
+    )
+    click.echo(f"sound: {len(made.rules)} rules with {entries} entries{more}, policy {made.digest()[:16]}")
 
 
 class _Explain(click.Command):

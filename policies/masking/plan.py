@@ -53,14 +53,16 @@ def chosen(kinds: Iterable[str] | None, names: Iterable[str] | None) -> frozense
     return choose(kinds, names)
 
 
-def plan(rules: Iterable[MaskRule]) -> Plan | None:
-    """Return what these rules say together; None if they mask nothing."""
+def plan(rules: Iterable[MaskRule], counted: Iterable[str] = ()) -> Plan | None:
+    """Return what these rules say together, and look for what is `counted`; None if nothing is looked for."""
     actions: dict[str, Action] = {}
     for rule in rules:
         for name in rule.detectors:
             kept = actions.get(name)
             if kept is None or _rank(rule.action) < _rank(kept):
                 actions[name] = rule.action
+    for name in counted:
+        actions.setdefault(name, Action(kind=ActionKind.DETECT))
     if not actions:
         return None
     from policies.masking.catalogue import compiled

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bastion.quantities import parse_size
+from policies.size import parse_size
 
 
 @pytest.mark.parametrize(
