@@ -98,9 +98,8 @@ def load(path: Path) -> Config:
     )
     found = [f"{file}: {line}" for line in warnings_about(config)]
     # What a shipped policy says by itself is meant so.
-    found += [
-        str(one) for one in advice.warnings_about(policy.rules) if not one.file.startswith(LIBRARY_PREFIX)
-    ]
+    advised = (*advice.warnings_about(policy.rules), *advice.warnings_about_limits(policy.limits))
+    found += [str(one) for one in advised if not one.file.startswith(LIBRARY_PREFIX)]
     return replace(config, warnings=tuple(found))
 
 

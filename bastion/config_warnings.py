@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from bastion.identity import Identity, resolve_owner
 from bastion.settings import Config, Target
+from policies.limit import Limit
 from policies.model import Request, Rule, VerdictKind
 from policies.pattern import GLOB_PREFIX
 from policies.problem import shown
@@ -29,8 +30,8 @@ def warnings_about(config: Config) -> Iterator[str]:
         yield from _identity(f"identity[{at}]", identity, config)
     for at, target in enumerate(config.targets):
         yield from _target(f"target[{at}]", target, _allowing(config))
-    for rule in config.policy.rules:
-        yield from unknown_names(rule, config)
+    for it in (*config.policy.rules, *config.policy.limits):
+        yield from unknown_names(it, config)
 
 
 def _unused(config: Config) -> Iterator[str]:
@@ -68,8 +69,9 @@ def _target(key: str, target: Target, allowing: Iterable[Rule]) -> Iterator[str]
         yield f"{key}.auth.file: {file} can be used by others than its owner (chmod 600 it)"
 
 
-def unknown_names(rule: Rule, config: Config) -> Iterator[str]:
-    """Yield one line for each name in the rule's `when` that the configuration does not have."""
+def unknown_names(it: Rule | Limit, config: Config) -> Iterator[str]:
+    """Yield one line for each name in a rule's or a limit's `when` that the configuration does not have."""
+    what = f"rule {it.id}" if isinstance(it, Rule) else f"limit {it.id}"
     declared: dict[str, set[str]] = {
         "identities": {identity.name for identity in config.identities},
         "groups": {group for identity in config.identities for group in identity.groups},
@@ -77,20 +79,20 @@ def unknown_names(rule: Rule, config: Config) -> Iterator[str]:
         "logins": {login for target in config.targets for login in target.logins},
     }
     brought = tuple(f"{issuer.name}/" for issuer in config.issuers if issuer.groups_claim)
-    when = rule.when
+    when = it.when
     for field, known in declared.items():
         for pattern in getattr(when, field) or ():
             if pattern.startswith(GLOB_PREFIX) or pattern in known:
                 continue
-            if field == "logins" and not rule.allows:
+            if field == "logins" and not (isinstance(it, Rule) and it.allows):
                 continue  # "never as root" is said of targets to come
             if field == "groups" and brought and pattern.startswith(brought):
                 continue  # a token may bring it
             hint = f' (a glob begins with "{GLOB_PREFIX}")' if set(pattern) & set("*?") else ""
-            yield f"rule {rule.id}: when.{field} names {shown(pattern)}, which is not declared{hint}"
+            yield f"{what}: when.{field} names {shown(pattern)}, which is not declared{hint}"
     for label in when.labels or {}:
         if not any(label in target.labels for target in config.targets):
-            yield f"rule {rule.id}: when.labels names {shown(label)}, a label that no target has"
+            yield f"{what}: when.labels names {shown(label)}, a label that no target has"
 
 
 def _allowing(config: Config) -> list[Rule]:

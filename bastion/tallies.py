@@ -117,8 +117,9 @@ class Tallies:
 
     async def _watch(self, identity: str, account: _Account) -> None:
         """Keep one account, until its last session here is over and read from the store."""
+        loop = asyncio.get_running_loop()
         while account.own or account.left:
-            own, over, began = frozenset(account.own), tuple(account.left), self._now()
+            own, over, began = frozenset(account.own), tuple(account.left), loop.time()
             try:
                 elsewhere = await asyncio.to_thread(self._elsewhere, identity, account, own)
             except StoreError as error:
@@ -132,7 +133,7 @@ class Tallies:
             here = (*account.own.values(), *account.left.values())
             account.here = _lately(((key, series) for each in here for key, series in each.items()), now)
             account.known.set()
-            await asyncio.sleep(max(POLL_S, REST * (now - began)))
+            await asyncio.sleep(max(POLL_S, REST * (loop.time() - began)))
         del self._accounts[identity]
 
     def _elsewhere(self, identity: str, account: _Account, own: frozenset[str]) -> Counter[Key]:

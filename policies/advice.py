@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from policies.classes import CLASS_PREFIX, CLASSES
 from policies.compiled import STANDARD_FOLDERS
+from policies.limit import Limit
 from policies.model import Access, Match, Rule, VerdictKind, When
 from policies.pattern import GLOB_PREFIX, names
 from policies.problem import Problem, shown
@@ -42,6 +43,15 @@ def warnings_about(rules: Sequence[Rule]) -> Iterator[Problem]:
         if shadow := next((other for other in others if _shadows(other, rule, rules)), None):
             what = "can never allow anything" if rule.verdict is not shadow.verdict else "changes no verdict"
             yield _warning(rule, "", f"{what}: rule {shown(shadow.id)} speaks of all that it speaks of")
+
+
+def warnings_about_limits(limits: Sequence[Limit]) -> Iterator[Problem]:
+    """Yield a warning for each limit that looks like a mistake, in their order."""
+    for limit in limits:
+        if limit.verdict is VerdictKind.APPROVE and limit.approvers is None:
+            file, place = limit.place
+            message = f"limit {shown(limit.id)} asks nobody: it denies, expected approvers"
+            yield Problem(file, place, message)
 
 
 def _warning(rule: Rule, key: str, message: str) -> Problem:

@@ -57,7 +57,7 @@ class LimitTable(Table):
     per: Annotated[Per, Strict(False)] = Field(
         description="Counted over one session, or over all sessions of the identity within the last hour."
     )
-    verdict: Annotated[Literal["deny", "approve"], Strict(False)] = Field(
+    verdict: Literal["deny", "approve"] = Field(
         default="deny",
         description="What becomes of what exceeds it: the session ends before it passes, or it waits for people; "
         "an approval lets as much again pass.",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from recorder.errors import StoreError
 from recorder.evidence import open_readonly
-from recorder.summary import LIMIT_PREFIX
+from recorder.summary import LIMIT_PREFIX, split_exposure
 
 _ROWS = """\
 SELECT id, exposure FROM sessions
@@ -38,10 +38,11 @@ def counted(path: Path, identity: str, *, begun_us: int, since_us: int) -> Itera
     try:
         rows = connection.execute(_ROWS, (identity, begun_us, since_us, f'"{LIMIT_PREFIX}')).fetchall()
         for session, exposure in rows:
-            for name, counts in json.loads(exposure).items():
-                if name.startswith(LIMIT_PREFIX):
-                    limit = name.removeprefix(LIMIT_PREFIX)
-                    yield Counted(session=session, limit=limit, counts={k: int(v) for k, v in counts.items()})
+            _detectors, limits = split_exposure(json.loads(exposure))
+            for limit, counts in limits.items():
+                yield Counted(
+                    session=session, limit=limit, counts={measure: int(n) for measure, n in counts.items()}
+                )
     except (sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path}: what limits have counted cannot be read: {error}") from error
     finally:

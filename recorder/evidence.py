@@ -25,6 +25,7 @@ from recorder.rows import read_chunks
 from recorder.seal import KeySet
 from recorder.store import BUSY_MS
 from recorder.store_schema import check_ours, schema_of
+from recorder.summary import split_exposure
 from recorder.terminal import plain
 
 NAME_CHARS = 64  # of what was asked for, in an error
@@ -64,7 +65,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """One session as lists show it; times are microseconds since 1970; exposure: as in recorder.summary."""
+    """One session as lists show it; times are microseconds since 1970.
+
+    `exposure` is hits by detector and action, `limits` what each limit has counted, by measure.
+    """
 
     id: str
     state: State
@@ -82,6 +86,7 @@ class SessionRow:
     bytes_out: int
     claims: Mapping[str, str]
     exposure: Mapping[str, Mapping[str, int]]
+    limits: Mapping[str, Mapping[str, int]]
     sealed: bool
 
 
@@ -204,17 +209,19 @@ class Evidence:
 def _session_row(row: Sequence[Any]) -> SessionRow:
     """Return one row of a list; what was altered beyond recognition is shown as damaged, and hides no other row."""
     try:
+        exposure, limits = split_exposure(json.loads(row[16]))
         return msgspec.convert(
             {
                 **dict(zip(_COLUMNS, row, strict=False)),
                 "state": "damaged" if row[17] and row[15] is None else row[1],
                 "claims": json.loads(row[14]),
-                "exposure": json.loads(row[16]),
+                "exposure": exposure,
+                "limits": limits,
                 "sealed": row[15] is not None,
             },
             SessionRow,
         )
-    except (msgspec.ValidationError, ValueError, TypeError, RecursionError):
+    except (msgspec.ValidationError, ValueError, TypeError, AttributeError, RecursionError):
         shown = {name: str(value) for name, value in zip(_COLUMNS[:7], row, strict=False)}
         return SessionRow(
             id=shown["id"],
@@ -233,5 +240,6 @@ def _session_row(row: Sequence[Any]) -> SessionRow:
             bytes_out=0,
             claims={},
             exposure={},
+            limits={},
             sealed=False,
         )

@@ -9,6 +9,7 @@ Out     Summary, whose `row()` is the row of table `sessions`
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -28,6 +29,17 @@ ROW_KINDS = frozenset(
     {Kind.OPEN, Kind.REQUEST, Kind.MASK, Kind.LIMIT, Kind.EXIT, Kind.CLOSE}
 )  # events that change the row
 LIMIT_PREFIX = "limit "  # in an exposure, before a limit's id: no detector is called so
+
+
+def split_exposure(exposure: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a row's exposure says of detectors, and what of limits, by their ids."""
+    detectors = {name: counts for name, counts in exposure.items() if not name.startswith(LIMIT_PREFIX)}
+    limits = {
+        name.removeprefix(LIMIT_PREFIX): counts
+        for name, counts in exposure.items()
+        if name.startswith(LIMIT_PREFIX)
+    }
+    return detectors, limits
 
 
 @dataclass(slots=True, kw_only=True)

@@ -139,3 +139,13 @@ def exposure_text(exposure: Mapping[str, Mapping[str, int]]) -> str:
         told += [f"{passed} passed"] if passed else []
         parts.append(f"{detector} {', '.join(told)}")
     return "; ".join(parts) or "nothing was found of what the policy looks for"
+
+
+def limits_text(limits: Mapping[str, Mapping[str, int]]) -> str:
+    """Return what limits have counted in one session: `no-bulk 1,048,576 bytes`."""
+    counted = [
+        f"{limit} {count:,} {measure}"
+        for limit, counts in sorted(limits.items())
+        for measure, count in counts.items()
+    ]
+    return "; ".join(counted)

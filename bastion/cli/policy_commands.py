@@ -28,7 +28,7 @@ from bastion.principal import find_identity
 from bastion.resolve import find_target
 from bastion.settings import Config
 from policies import cases
-from policies.advice import warnings_about
+from policies.advice import warnings_about, warnings_about_limits
 from policies.engine import Policy
 from policies.model import Access, Request
 from policies.near import explanation
@@ -76,9 +76,10 @@ def check(door: Door, files: tuple[str, ...], config_file: Path | None, as_json:
         config = _configuration(door, config_file, needed=not files)
         if config is not None and not files:
             made = config.policy
-        warnings = [str(warning) for warning in warnings_about(made.rules)]
+        advised = (*warnings_about(made.rules), *warnings_about_limits(made.limits))
+        warnings = [str(warning) for warning in advised]
         if config is not None:
-            warnings += [line for rule in made.rules for line in unknown_names(rule, config)]
+            warnings += [line for it in (*made.rules, *made.limits) for line in unknown_names(it, config)]
     if as_json:
         found = {"ok": not problems, "problems": problems, "warnings": warnings}
         click.echo(json.dumps(found, indent=2))

@@ -13,7 +13,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bastion.cli.exposure import exposure_text
+from bastion.cli.exposure import exposure_text, limits_text
 from bastion.cli.times import iso, lasted, short
 from recorder.events import Event, Kind
 from recorder.evidence import SessionRow
@@ -41,6 +41,7 @@ def session_object(row: SessionRow) -> dict[str, Any]:
         "bytes_out": row.bytes_out,
         "claims": dict(row.claims),
         "exposure": {name: dict(counts) for name, counts in row.exposure.items()},
+        "limits": {name: dict(counts) for name, counts in row.limits.items()},
         "sealed": row.sealed,
     }
 
@@ -127,6 +128,7 @@ def details_text(shown: dict[str, Any]) -> str:
         ("ended", shown["end_reason"] or "not yet"),
         ("moved", f"{shown['bytes_in']} bytes in, {shown['bytes_out']} bytes out"),
         ("exposed", exposure_text(shown["exposure"])),
+        *([("limits", limits_text(shown["limits"]))] if shown["limits"] else []),
         ("key", f"{shown['certificate'].get('key')}, certificate {shown['certificate'].get('key_id')}"),
     ]
     lines += [f"{name:<9} {plain(str(value))}" for name, value in pairs]

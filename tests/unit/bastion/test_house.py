@@ -16,6 +16,7 @@ from bastion.errors import Refused
 from bastion.house import House, NoRoll
 from bastion.locks.book import Book
 from bastion.principal import principal_of
+from bastion.tallies import Tallies
 from recorder.recording import Recording
 from recorder.seal import Signer, generate_seal_key
 from recorder.store import Store
@@ -47,6 +48,7 @@ def house(tmp_path: Path, store: Store) -> House:
         waiting=cast(
             Any, SimpleNamespace(forget=lambda _: None, cancel=lambda _: None, recheck=lambda: None)
         ),
+        tallies=Tallies(lambda *_: (), lambda: NOW),
         ways=cast(Any, lambda *_, **__: SimpleNamespace(close=lambda: None)),
         host_options=unused,
         register=unused,

@@ -19,6 +19,7 @@ from bastion.principal import Principal
 from bastion.requests import Request
 from bastion.session import Session
 from bastion.settings import Config, Target
+from bastion.tallies import Tallies
 from policies.engine import Policy
 from policies.model import Access, Rule, VerdictKind, When
 from recorder.events import Kind
@@ -135,7 +136,14 @@ class Scene:
             peer="192.0.2.1",
         )
         certified = SimpleNamespace(identity="orders-deployer", groups=("ci",))
-        principal = SimpleNamespace(name="orders-deployer", login=certified, peer="192.0.2.1", owner="dana")
+        principal = SimpleNamespace(
+            name="orders-deployer",
+            login=certified,
+            peer="192.0.2.1",
+            owner="dana",
+            identity=IDENTITY,
+            claims={},
+        )
         self.session = Session(
             principal=cast(Principal, principal),
             target=cast(Target, target),
@@ -144,6 +152,7 @@ class Scene:
             way=self.road,
             config=lambda: cast(Config, self.config),
             waiting=cast(Waiting, None),  # nothing is held here
+            tallies=Tallies(lambda *_: (), lambda: 0.0),
             ended=lambda _session, _failure: self.ended.set(),
         )
 
