@@ -30,8 +30,10 @@ def warnings_about(config: Config) -> Iterator[str]:
         yield from _identity(f"identity[{at}]", identity, config)
     for at, target in enumerate(config.targets):
         yield from _target(f"target[{at}]", target, _allowing(config))
-    for it in (*config.policy.rules, *config.policy.limits):
-        yield from unknown_names(it, config)
+    for rule in config.policy.rules:
+        yield from unknown_names(rule, config)
+    for limit in config.policy.limits:
+        yield from unknown_names(limit, config)
 
 
 def _unused(config: Config) -> Iterator[str]:

@@ -79,7 +79,8 @@ def check(door: Door, files: tuple[str, ...], config_file: Path | None, as_json:
         advised = (*warnings_about(made.rules), *warnings_about_limits(made.limits))
         warnings = [str(warning) for warning in advised]
         if config is not None:
-            warnings += [line for it in (*made.rules, *made.limits) for line in unknown_names(it, config)]
+            warnings += [line for rule in made.rules for line in unknown_names(rule, config)]
+            warnings += [line for limit in made.limits for line in unknown_names(limit, config)]
     if as_json:
         found = {"ok": not problems, "problems": problems, "warnings": warnings}
         click.echo(json.dumps(found, indent=2))
