@@ -189,13 +189,21 @@ class Redactor:
         """Let out the bytes from `_out` to `safe`, masks in the place of regions."""
         at = self._out
         self._open = None
+        seen, line, column = 0, self._line, self._column
         for region in regions:
             start, end = max(region.start - self._at, at), region.end - self._at
             if start >= safe and not (region.line and end <= safe):
                 break
             masked.out.extend(text[at:start])
             if not region.line:
-                region.line, region.column = self._place(text, start)
+                if lines := text.count(
+                    b"\n", seen, start
+                ):  # from the last hit on: many do not take longer each
+                    line, column = line + lines, start - text.rfind(b"\n", seen, start)
+                else:
+                    column += start - seen
+                seen = start
+                region.line, region.column = line, column
             at = min(end, safe)
             self._mask(region, text[start:at], masked.out)
             if end < safe or (end == safe and self._block is None):
@@ -227,9 +235,3 @@ class Redactor:
                 region.end - region.start,
             )
         )
-
-    def _place(self, text: bytes, at: int) -> tuple[int, int]:
-        lines = text.count(b"\n", 0, at)
-        if lines:
-            return self._line + lines, at - text.rfind(b"\n", 0, at)
-        return self._line, self._column + at

@@ -114,7 +114,7 @@ DETECTORS = (
     _hash(
         "postgres-md5",
         "PostgreSQL md5 verifier",
-        r"(?:^|[\s\"'|,(:=>\[])(?P<v>md5[0-9a-f]{32})(?:$|[\s\"'|,):;.<\]])",
+        r"(?:^|[\s\"'|,(:=>\[])(?P<v>md5[0-9a-f]{32})(?:$|[\s\"'|,):;.&<\]])",
         "md5" + made(32, HEX),
         " app | md5" + made(32, HEX) + " | t",
         misses=("md5sum", "md5:" + made(32, HEX)),
@@ -123,7 +123,7 @@ DETECTORS = (
     _hash(
         "mysql-hash",
         "MySQL password hash",
-        r"(?:^|[\s\"'|,(:=])(?P<v>(?:\*[0-9A-F]{40}|\$A\$[0-9]{3}\$[^\s]{20,64}))(?:$|[\s\"'|,):;])",
+        r"(?:^|[\s\"'|,(:=])(?P<v>(?:\*[0-9A-F]{40}|\$A\$[0-9]{3}\$[^\s]{20,64}))(?:$|[\s\"'|,):;&])",
         "*" + made(40, "0123456789ABCDEF"),
         source="MySQL authentication",
     ),
