@@ -23,6 +23,8 @@ def _number(
     source: str = "python-stdnum",
     gate: str = "",
     lead: str = "",
+    before: str = r"(?:^|[^\w.+/*-])",
+    after: str = r"(?:$|[^\w/*-])",
 ) -> Detector:
     return Detector(
         gate=gate,
@@ -30,7 +32,7 @@ def _number(
         name=name,
         kind=Kind.PERSONAL,
         title=title,
-        pattern=rf"(?:^|[^\w.+/*-])(?P<v>{pattern})(?:$|[^\w/*-])",
+        pattern=rf"{before}(?P<v>{pattern}){after}",
         check=check,
         matches=matches,
         misses=misses,
@@ -116,6 +118,10 @@ DETECTORS = (
         r"[2-9][0-9]{3} [0-9]{4} [0-9]{4}",
         valid.is_aadhaar,
         "2341 2341 2346",
+        misses=("2341 2341 2346 80FC 8171", "7FF0 2341 2341 2346"),
+        # No row of a table of numbers in groups of four.
+        before=r"(?:^|[^\w.+/* -]|(?:^|[^0-9A-Fa-f])(?:[0-9A-Fa-f]{0,3}|[0-9A-Fa-f]{5,9}) )",
+        after=r"(?:$|[^\w/* -]| (?:[0-9A-Fa-f]{0,3}|[0-9A-Fa-f]{5,9})(?:$|[^0-9A-Fa-f]))",
     ),
     _number(
         "cn-id",

@@ -89,7 +89,7 @@ DETECTORS = (
     token(
         "jfrog-token",
         "JFrog key or identity token",
-        r"(?:AKCp[A-Za-z0-9]{69}|cmVmdGtuOj[A-Za-z0-9]{54})\b",
+        r"(?:AKCp[A-Za-z0-9]{69}|cmVmd[A-Za-z0-9]{59})\b",
         "AKCp" + made(69),
         "cmVmdGtuOj" + made(54),
         source="JFrog: access tokens",
@@ -143,7 +143,7 @@ DETECTORS = (
     token(
         "notion-token",
         "Notion token",
-        r"(?:ntn_[0-9]{11}[A-Za-z0-9]{35}|secret_[A-Za-z0-9]{43}\b)",
+        r"(?:ntn_[A-Za-z0-9]{46}|secret_[A-Za-z0-9]{43}\b)",
         "ntn_" + made(11, "0123456789") + made(35),
         "secret_" + made(43),
         source="Notion API",
