@@ -23,6 +23,7 @@ from tests.unit.bastion.relay_ends import Committed, open_recording, open_store
 ASK = Ask(
     session="s",
     identity="bot",
+    run="",
     owner="dana",
     claims={},
     target="web-1",
