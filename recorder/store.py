@@ -24,7 +24,7 @@ from recorder import audit
 from recorder.errors import StoreClosed, StoreError
 from recorder.seal import Signer
 from recorder.store_schema import check_ours, create_schema, is_blank
-from recorder.wal import WriteAheadLog
+from recorder.wal import FOLD_BYTES, WriteAheadLog
 
 Durability = Literal["power", "process"]
 T = TypeVar("T")
@@ -34,8 +34,10 @@ BATCH_JOBS = 256
 BUSY_MS = 2_000
 MEMORY_KIB = 4_096
 PAGE_BYTES = 16 * 1024  # bulk goes through the log in fewer, larger writes; a small commit costs the same
-CHECKPOINT_PAGES = 16_384  # of the log, after which the writer folds it back by itself: 512 MiB
-LOG_BYTES = 64 * 1024 * 1024  # what is kept of the log's file once it is folded back
+CHECKPOINT_PAGES = (
+    512 * 1024 * 1024 // PAGE_BYTES
+)  # of the log, after which the writer folds it back by itself
+LOG_BYTES = FOLD_BYTES  # what is kept of the log's file once it is folded back: to write over it costs half
 BULK_BYTES = 64 * 1024  # a transaction of more is made safe beside the next one
 
 JOB_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, sqlite3.IntegrityError)

@@ -142,6 +142,20 @@ async def test_the_log_is_folded_when_it_is_quiet_and_when_it_is_long(
     assert not Path(f"{path}-wal").exists()
 
 
+async def test_the_writer_folds_only_a_log_twice_as_long_and_what_one_fold_takes_is_written_over(
+    path: Path,
+) -> None:
+    """Both at the same length would have the writer fold what the other thread was about to."""
+    store = opened(path)
+    pragma = {
+        name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("wal_autocheckpoint", "page_size", "journal_size_limit")
+    }
+    assert pragma["wal_autocheckpoint"] * pragma["page_size"] >= 2 * wal.FOLD_BYTES
+    assert pragma["journal_size_limit"] >= wal.FOLD_BYTES
+    await asyncio.to_thread(store.close)
+
+
 async def test_l1_a_file_system_that_gives_up_while_it_syncs_is_noticed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
