@@ -15,7 +15,7 @@ from collections.abc import Callable
 MAPPED_BYTES = (
     4 * 1024 * 1024
 )  # larger blocks are mapped one by one; smaller ones would cost a page fault a page
-UNUSED_BYTES = 2 * 1024 * 1024  # what may lie unused at the heap's end
+UNUSED_BYTES = 4 * 1024 * 1024  # what may lie unused at the heap's end: with less, each batch takes it anew
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 _system = ctypes.CDLL(None)

@@ -2,7 +2,8 @@
 
 In      events of one session, in order
 Out     Chunk values: a zstd body, the hash that links it to its forerunner, an Ed25519 signature of that hash
-Holds   one zstd stream per open segment; a segment ends after SEGMENT_BYTES of events or SEGMENT_US, or in a rest
+Holds   one zstd stream per open segment; a segment ends after SEGMENT_BYTES of events or SEGMENT_US, or in a rest;
+        one compressor for bulk, until a rest
 Errors  ChunkError, which names the chunk
 Source  docs/recording-format.md; RFC 8878 (zstd); FIPS 180-4 (SHA-256); RFC 8032
 """
@@ -75,6 +76,7 @@ class ChunkWriter:
         self._segment_bytes = 0
         self._segment_started_us = 0
         self._stream: zstandard.ZstdCompressionObj | None = None
+        self._bulk: zstandard.ZstdCompressor | None = None
 
     def pack(self, events: Sequence[Event], *, bytes_in: int, bytes_out: int) -> Chunk:
         """Return the next chunk, holding these events (at least one); raise ChunkError."""
@@ -112,15 +114,22 @@ class ChunkWriter:
         )
 
     def rest(self) -> bool:
-        """Let the open segment end here, and say if there was one: it takes some 400 KiB (from any thread)."""
+        """Let go of what packing holds, which ends the open segment; say if there was any: it is some 400 KiB or more.
+
+        May be called from any thread.
+        """
         stream, self._stream = self._stream, None
-        return stream is not None
+        bulk, self._bulk = self._bulk, None
+        return stream is not None or bulk is not None
 
     def _compressed(self, raw: bytes, stream: zstandard.ZstdCompressionObj | None) -> bytes:
         """Return the chunk's body: the next block of the segment's stream, or a frame that is a segment by itself."""
         if stream is None:
             if len(raw) >= SEGMENT_BYTES:  # the next chunk begins another segment: no stream, and no copies
-                return zstandard.ZstdCompressor(compression_params=_BULK_LEVEL).compress(raw)
+                bulk = self._bulk or zstandard.ZstdCompressor(compression_params=_BULK_LEVEL)
+                body = bulk.compress(raw)
+                self._bulk = bulk
+                return body
             stream = zstandard.ZstdCompressor(compression_params=_LEVEL).compressobj()
         body = stream.compress(raw) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
         self._stream = stream

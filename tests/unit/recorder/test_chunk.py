@@ -102,7 +102,20 @@ def test_a_rest_ends_the_open_segment_and_a_chunk_of_bulk_is_one_by_itself() -> 
     fresh = ChunkWriter(SESSION, SIGNER)
     whole = fresh.pack([output(SEGMENT_BYTES)], bytes_in=0, bytes_out=0)
     assert zstandard.ZstdDecompressor().decompress(whole.body)
-    assert not fresh.rest()
+    assert unpacked(chunks) == batches
+
+
+def test_bulk_is_packed_with_one_compressor_until_a_rest() -> None:
+    writer = ChunkWriter(SESSION, SIGNER)
+    batches = [[output(SEGMENT_BYTES, at)] for at in range(3)]
+    chunks = [writer.pack(batches[0], bytes_in=0, bytes_out=0)]
+    compressor = writer._bulk
+    chunks.append(writer.pack(batches[1], bytes_in=0, bytes_out=0))
+    assert writer._bulk is compressor is not None
+    assert [writer.rest() for _ in range(2)] == [True, False]
+    assert writer._bulk is None
+    chunks.append(writer.pack(batches[2], bytes_in=0, bytes_out=0))
+    assert [chunk.segment for chunk in chunks] == [1, 2, 3]
     assert unpacked(chunks) == batches
 
 
