@@ -31,9 +31,7 @@ from recorder.recording import Recording
 
 _KINDS: Mapping[Stream, Kind] = {"input": Kind.INPUT, "output": Kind.OUTPUT, "error": Kind.ERROR}
 IN_FLIGHT = 2  # batches of one direction that are with the recorder at once
-BATCH_BYTES = (
-    512 * 1024
-)  # each is held several times over: for the record, its file, the cipher and the socket
+BATCH_BYTES = 512 * 1024  # each is held several times: for the record, its file, the cipher, the socket
 
 
 class PolicyChanged(BastionError):
@@ -306,16 +304,20 @@ class Relay:
 
 
 def _runs(items: Sequence[Item]) -> Iterator[Item]:
-    """Yield the items, data of one stream that lies side by side joined."""
+    """Yield the items, data of one stream that lies side by side joined, as far as it goes into one batch."""
     pending: list[Data] = []
+    room = BATCH_BYTES
     for item in items:
-        if isinstance(item, Data) and (not pending or pending[0].error == item.error):
+        if isinstance(item, Data) and pending and pending[0].error == item.error and len(item.data) <= room:
             pending.append(item)
+            room -= len(item.data)
             continue
         if pending:
             yield _joined(pending)
-        pending = [item] if isinstance(item, Data) else []
-        if not pending:
+        if isinstance(item, Data):
+            pending, room = [item], BATCH_BYTES - len(item.data)
+        else:
+            pending = []
             yield item
     if pending:
         yield _joined(pending)

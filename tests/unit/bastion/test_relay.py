@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bastion.ends import Outcome
 from bastion.inbox import Closed, Data, Eof, Exited, Item, OutputUnwanted, Resize, Signal
 from bastion.quota import Quota, QuotaExceeded
-from bastion.relay import Relay
+from bastion.relay import BATCH_BYTES, Relay
 from bastion.transfer import ScpTap, Tap, parse_scp_command
 from recorder.errors import RecorderError
 from recorder.events import Event, Kind
@@ -151,6 +151,17 @@ async def test_output_and_errors_keep_the_order_in_which_they_came(scene: Scene)
 async def test_what_lies_together_is_committed_together(scene: Scene) -> None:
     await scene.run([], [*(Data(b"x" * 100) for _ in range(500)), *DONE])
     assert [len(event.data) for event in scene.events(Kind.OUTPUT)] == [50_000]
+
+
+async def test_what_lies_together_is_joined_as_far_as_one_batch_goes_and_a_long_piece_is_cut(
+    scene: Scene,
+) -> None:
+    items = [Data(bytes([number]) * 200_000) for number in range(5)]
+    long = Data(b"x" * (2 * BATCH_BYTES + 1))
+    await scene.run([], [*items, long, *DONE])
+    told = [event.data for event in scene.events(Kind.OUTPUT)]
+    assert [len(data) for data in told] == [400_000, 400_000, 200_000, BATCH_BYTES, BATCH_BYTES, 1]
+    assert b"".join(told) == b"".join(item.data for item in [*items, long])
 
 
 async def test_t27_an_end_that_takes_no_more_does_not_hold_back_what_it_sends(scene: Scene) -> None:
