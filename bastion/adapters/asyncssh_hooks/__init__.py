@@ -26,7 +26,8 @@ DataPackets.send_packet
     Test: test_no_ignore_packet_goes_before_each_packet
 DataPackets.send_data, _recv_pkthdr
     asyncssh copies each packet of data about ten times on its way through, which costs several times what AES-GCM
-    does. Wanted: that path with memoryviews.
+    does, and takes a window's growth, of which there is one for every third packet, a way as long. Wanted: that path
+    with memoryviews.
     Test: test_what_goes_the_short_way_arrives_as_it_was
 DataPackets.connection_made
     what waits for a slow reader is bounded too low to keep a fast one busy. Wanted: options for the marks.
@@ -62,6 +63,10 @@ Bounds._recv_pkthdr, _recv_data
     asyncssh has one bound for the length of packets, the same for strangers, takes packets of no length, and takes
     all that has arrived in one step of the loop. Wanted: options for each.
     Test: test_t20_l11_many_packets_in_one_piece_are_taken_in_steps
+Bounds._reset_keepalive_timer
+    each piece that arrives, on each connection of a jump, takes a timer down and puts one up. Wanted: a timer that
+    looks, when it is due, for when something last came.
+    Test: test_a_keepalive_is_put_off_now_and_then_not_for_each_piece
 Bounds._login_timer_callback
     the peer is not told why its login has ended. Wanted: a disconnect message.
     Test: test_t19_a_login_has_an_end

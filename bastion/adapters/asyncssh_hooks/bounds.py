@@ -46,6 +46,7 @@ from bastion.limits import (
 )
 from bastion.throttle import Allowance
 
+KEEPALIVE_SLACK = 1 / 8  # of the interval: a keep-alive may be as much too early
 SHORTEST_PACKET_BYTES = 5  # one of padding length, four of padding: RFC 4253 section 6
 _CHANNEL_KINDS = frozenset(  # that asyncssh has handlers for, on either side
     b"session direct-tcpip forwarded-tcpip x11 tun@openssh.com auth-agent@openssh.com"
@@ -71,6 +72,7 @@ class Bounds(_Connection):
     _unread = 0
     _banners = 0
     _taken_bytes = 0
+    _put_off_at = 0.0
     _rekey_timer: asyncio.TimerHandle | None = None
     _idle_timer: asyncio.TimerHandle | None = None
 
@@ -171,6 +173,14 @@ class Bounds(_Connection):
             self._recv_data()
         if not self._resting and self._transport is not None:
             self._transport.resume_reading()
+
+    def _reset_keepalive_timer(self) -> None:
+        """Put the next keep-alive off; that it was put off a little earlier is as good, if none is under way."""
+        now = self._loop.time()
+        lately = now - self._put_off_at < self._keepalive_interval * KEEPALIVE_SLACK
+        if self._keepalive_timer is None or self._keepalive_count or not lately:
+            self._put_off_at = now
+            super()._reset_keepalive_timer()
 
     # Key exchange.
 

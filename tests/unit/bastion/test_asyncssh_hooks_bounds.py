@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import Mock
 
 import asyncssh
 import pytest
@@ -114,6 +115,29 @@ async def test_a_connection_without_channels_ends_and_one_with_a_channel_does_no
         assert limit(await lost(running)) == "idle_connection"
 
 
+async def test_a_keepalive_is_put_off_now_and_then_not_for_each_piece(server: Running) -> None:
+    async with asyncio.timeout(20), server.connect() as client:
+        connection = server.judge.connection
+        now = connection._loop.time()
+        connection._loop, loop = Mock(wraps=connection._loop), connection._loop
+        connection._loop.time.side_effect = lambda: now
+        timers = connection._loop.call_later
+
+        def arrives(after_s: float) -> int:
+            nonlocal now
+            now += after_s
+            timers.reset_mock()
+            connection._reset_keepalive_timer()
+            return int(timers.call_count)
+
+        interval = connection._keepalive_interval
+        assert [arrives(after_s) for after_s in (interval, 0.0, 0.01, interval / 2, 0.01)] == [1, 0, 0, 1, 0]
+        connection._keepalive_count = 1  # one was sent: what comes now may be the answer
+        assert arrives(0.0) == 1
+        connection._loop = loop
+        client.abort()
+
+
 async def test_t20_l11_many_packets_in_one_piece_are_taken_in_steps(server: Running) -> None:
     async with asyncio.timeout(20), server.connect() as client:
         connection = server.judge.connection
@@ -205,6 +229,7 @@ async def test_what_the_bounds_rest_on_is_where_it_was(server: Running) -> None:
         connection = server.judge.connection
         for name in (
             *("_max_recv_pktlen", "_pktlen", "_inpbuf", "_login_timer", "_rekey_bytes_sent", "_kexinit_sent"),
+            *("_keepalive_timer", "_keepalive_count", "_keepalive_interval", "_reset_keepalive_timer"),
             *("_deferred_packets", "_global_request_queue", "_channels", "_transport", "_session_id"),
         ):
             assert hasattr(connection, name), name

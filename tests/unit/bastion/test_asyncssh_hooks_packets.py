@@ -10,19 +10,19 @@ from typing import Any
 
 import asyncssh
 import pytest
-from asyncssh.constants import MSG_IGNORE
+from asyncssh.constants import MSG_CHANNEL_WINDOW_ADJUST, MSG_IGNORE
 from asyncssh.crypto.cipher import GCMCipher
 from asyncssh.encryption import GCMEncryption
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bastion.adapters.asyncssh_hooks import Command, connect
+from bastion.adapters.asyncssh_hooks import Command, ServerChannel, connect
 from bastion.adapters.asyncssh_hooks.client import ClientChannel
 from bastion.adapters.asyncssh_hooks.packets import DataChannel, DataPackets
 from bastion.adapters.ssh_channels import TargetChannel
 from bastion.inbox import Data
 from bastion.limits import Limits
 from bastion.requests import Pty
-from tests.unit.bastion.hooked_server import CLIENT_KEY, Requested, Running, asking, listening
+from tests.unit.bastion.hooked_server import CLIENT_KEY, Requested, Running, ask, asking, listening
 
 GCM = {"encryption_algs": ["aes128-gcm@openssh.com"]}
 KEY, IV = bytes(range(16)), bytes(range(12))
@@ -118,6 +118,57 @@ async def test_the_short_way_goes_on_with_new_keys(server: Running, taken: dict[
     assert taken["got"] > 0
 
 
+async def test_room_for_more_takes_the_short_way(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    short: list[int] = []
+    long: list[int] = []
+    process, log = ServerChannel.process_packet, ServerChannel.log_received_packet
+
+    def processing(self: ServerChannel, kind: int, number: int, packet: Any) -> Any:
+        short.append(kind)
+        return process(self, kind, number, packet)
+
+    def logging(self: ServerChannel, kind: int, *details: Any) -> None:
+        long.append(kind)
+        log(self, kind, *details)
+
+    monkeypatch.setattr(ServerChannel, "process_packet", processing)
+    monkeypatch.setattr(ServerChannel, "log_received_packet", logging)
+    data = random.Random(4).randbytes(5_000_000)  # more than two windows
+    out, error, _session = await echoed(server, data, 4, **GCM)
+    assert len(out) + len(error) == len(data)
+    assert short.count(MSG_CHANNEL_WINDOW_ADJUST) > 1
+    assert MSG_CHANNEL_WINDOW_ADJUST not in long
+
+
+class Holding:
+    """A transport that keeps what it is given, and says that `waiting` bytes of it are not sent."""
+
+    def __init__(self, transport: Any, waiting: int) -> None:
+        self.kept: list[memoryview] = []
+        self.write = self.kept.append
+        self.get_write_buffer_size = lambda: waiting
+        self.close, self.abort, self.is_closing = transport.close, transport.abort, transport.is_closing
+        self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+async def test_what_a_transport_still_holds_is_not_written_over(server: Running, waiting: int) -> None:
+    async with asyncio.timeout(20), server.connect(**GCM) as client:
+        answer = asyncio.ensure_future(ask(client, Command(b"x"), encoding=None))
+        session = await server.session
+        session.verdict.set_result(True)
+        await answer
+        connection = session.channel._conn
+        connection._transport, transport = Holding(connection._transport, waiting), connection._transport
+        session.channel.write(b"a" * 100_000)
+        first = bytes(connection._transport.kept[0])
+        session.channel.write(b"b" * 100_000)
+        one, other = connection._transport.kept
+        connection._transport = transport
+        assert (bytes(one) == first) == bool(waiting)
+        assert (one.obj is other.obj) != bool(waiting)
+
+
 async def test_another_cipher_takes_the_long_way(server: Running, taken: dict[str, int]) -> None:
     data = random.Random(5).randbytes(400_000)
     out, error, session = await echoed(server, data, 5, encryption_algs=["aes256-ctr"])
@@ -208,9 +259,9 @@ def test_asyncssh_still_keeps_the_state_that_the_short_way_asks_for() -> None:
             *getattr(of, "set_write_buffer_limits", of.__init__).__code__.co_names,  # type: ignore[misc]
         }
         assert set(wanted.split()) <= written | set(dir(of)), of
-    for method in ("_recv_pkthdr", "_send", "send_packet"):
+    for method in ("_recv_pkthdr", "_send", "send_packet", "log_received_packet"):
         assert callable(getattr(asyncssh.connection.SSHConnection, method))
-    for method in ("_flush_send_buf", "_accept_data", "write"):
+    for method in ("_flush_send_buf", "_accept_data", "write", "process_packet", "get_write_buffer_size"):
         assert callable(getattr(asyncssh.channel.SSHChannel, method))
     assert DataChannel._flush_send_buf is not asyncssh.channel.SSHChannel._flush_send_buf
 
