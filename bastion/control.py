@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
 import sys
 from collections import Counter
 
@@ -23,6 +22,8 @@ from bastion.environment import child_environment
 from bastion.holds.callers import Caller
 from bastion.inbox import Closed, Data, Eof, Exited, Signal
 from bastion.principal import Principal
+from bastion.requesting import COMMAND as REQUEST
+from bastion.requesting import RequestDesk, words_of
 from bastion.requests import Request
 from bastion.served import Tree
 from bastion.settings import Config
@@ -46,8 +47,9 @@ COMMAND_BYTES = 8 * 1024
 class Control:
     """The people's door."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, requests: RequestDesk) -> None:
         self._tree = tree
+        self._requests = requests
         self._approvers: Counter[str] = Counter()
         self._free = asyncio.Semaphore(PROCESSES)
         self._running: Counter[str] = Counter()
@@ -59,16 +61,16 @@ class Control:
         unread = ""
         if refusal is None:
             try:
-                words = shlex.split(request.data.decode("utf-8"))
+                words = words_of(request.data.decode("utf-8"))
             except ValueError as error:
                 unread = f"the command cannot be read: {error}"
         past = words[:1] == ["approvals"] and HISTORY in words  # evidence, and read like all of it
-        if words and words[0] in self._tree.commands and not past and refusal is None:
-            await self._approve(bot, principal, request, config, words)
+        if words and words[0] in (REQUEST, *self._tree.commands) and not past and refusal is None:
+            await self._serve_here(bot, principal, request, config, words)
             return
         refusal = refusal or _not_responder(principal, config) or unread or None
         if refusal is None and not past and (not words or words[0] not in (*COMMANDS, "--help")):
-            known = ", ".join((*COMMANDS, *self._tree.commands))
+            known = ", ".join((*COMMANDS, *self._tree.commands, REQUEST))
             refusal = f"no such command; there are: {known} (each knows --help)"
         if refusal is not None:
             log.warning("identity=%s control refused: %s", principal.name, refusal)
@@ -93,10 +95,10 @@ class Control:
             if not self._running[principal.name]:
                 del self._running[principal.name]
 
-    async def _approve(
+    async def _serve_here(
         self, bot: BotEnd, principal: Principal, request: Request, config: Config, words: list[str]
     ) -> None:
-        """Serve a command about approvals: in this process, which knows what waits, and there may be many followers."""
+        """Serve a command in this process, which knows what waits and is locked; there may be many followers."""
         if self._approvers[principal.name] >= APPROVERS_EACH or self._approvers.total() >= APPROVERS:
             await _say(bot, "too many people follow approvals at the moment; end one first")
             return
@@ -111,7 +113,10 @@ class Control:
         self._approvers[principal.name] += 1
         try:
             async with asyncio.timeout(COMMAND_S):
-                status = await self._tree.serve(caller, words, screen)
+                if words[0] == REQUEST:
+                    status = await self._requests.serve(principal, words, screen)
+                else:
+                    status = await self._tree.serve(caller, words, screen)
             bot.exit(Exited(status=status))
         except TimeoutError:
             await _say(bot, f"the command was ended after {COMMAND_S:.0f} s", status=255)

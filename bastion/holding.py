@@ -13,32 +13,25 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
+from bastion.asking import Author, Told, ask_of, objection, question
 from bastion.gate import Gate, Ruling
 from bastion.holds.errors import CannotHold
 from bastion.holds.hold import Ask, Hold, State, Terms
-from bastion.holds.marks import marks_of
-from bastion.holds.shown import CLAIMS
 from bastion.holds.waiting import GONE, Waiting
 from bastion.inbox import Closed, Data, Inbox, Item, Signal
 from bastion.masking import Masking
 from bastion.principal import Principal
 from bastion.tasks import Tasks
-from policies.facts import Facts, Word
 from policies.model import Access, VerdictKind
 from recorder.events import Event, Kind
 from recorder.recording import Recording
 from recorder.terminal import plain
 
 REASON = "BASTION_REASON"  # a variable by which a bot says why
-REASON_CHARS = 200
-FACT_LINES = 24
-FACT_CHARS = 160
 SETTLE_S = 0.25  # for what came before to say what it has to say: people are slower than that
 INTERRUPT = 3
-WHOLE = "whatever it is: the rule speaks of every statement"
 SIGNALS = ("INT", "TERM", "HUP")
 
 Say = Callable[[bytes], Awaitable[None]]
@@ -64,9 +57,7 @@ class Holding:
         self.waiting = waiting
         self._gate = gate
         self.recording = recording
-        self._principal = principal
-        self._target = target
-        self._login = login
+        self._author = Author(principal=principal, target=target, login=login)
 
     async def settle(
         self,
@@ -100,7 +91,7 @@ class Holding:
                 await asyncio.sleep(SETTLE_S)
             before = self.recording.tail.lines()
             ask = await asyncio.to_thread(self._ask, ruling, access, channel, stated, before)
-            return await self.waiting.wait(ask, held=held, objection=lambda: self._objection(ruling, access))
+            return await self.waiting.wait(ask, held=held, objection=lambda: objection(ruling, self._gate.verdict(ruling.facts, access)))
 
         self.held += 1
         try:
@@ -137,28 +128,9 @@ class Holding:
 
     def _ask(self, ruling: Ruling, access: Access, channel: int, stated: str, before: tuple[str, ...]) -> Ask:
         """Say what people must know of it; the more the bot has sent, the longer that takes: not on the loop (L11)."""
-        verdict = ruling.verdict
-        veil = partial(self._masking.text, channel)
-        statement, labels = self._masking.labelled(channel, ruling.source.decode("utf-8", "surrogateescape"))
-        parts = self._gate.held_parts(ruling, access)
-        ask = self.question(
-            statement=statement,
-            facts=facts_in_words(ruling.facts, veil),
-            terms=tuple(
-                Terms(rule=rule, approvers=approvers)
-                for rule, approvers in zip(verdict.rules, verdict.approvers, strict=True)
-            ),
-            reason=verdict.reason,
-            stated=self._masking.text(channel, stated)[:REASON_CHARS],
-            policy=verdict.policy,
-            bound=(ruling.source, ruling.facts.as_json()),
-        )
-        return replace(
-            ask,
-            held_for=tuple(_fitting(plain(veil(part.said))) for part in parts) or (WHOLE,),
-            marks=marks_of(statement, labels, parts, veil),
-            before=before,
-        )
+        told = replace(self._told(), stated=stated, before=before)
+        masking, gate = self._masking, self._gate
+        return ask_of(ruling, access, self._author, told, channel, gate=gate, masking=masking, waiting=self.waiting)
 
     def question(
         self,
@@ -169,50 +141,27 @@ class Holding:
         reason: str,
         policy: str,
         bound: tuple[bytes, Mapping[str, Any]],
-        stated: str = "",
     ) -> Ask:
         """Return a question of this session; `bound` is the bytes and the facts that an approval is good for."""
-        principal, claims = self._principal, self._principal.claims
-        source, known = bound
-        return Ask(
-            session=self.recording.id,
-            identity=principal.name,
-            run=principal.login.key_id,
-            owner=principal.owner,
-            claims={name: claims[name] for name in (*CLAIMS, "issuer_name") if name in claims},
-            target=self._target,
-            login=self._login,
+        return question(
+            self._author,
+            self._told(),
+            waiting=self.waiting,
             statement=statement,
             facts=facts,
             terms=terms,
             reason=reason,
-            stated=stated,
             policy=policy,
-            binding=self.waiting.binder.bind(
-                session=self.recording.id,
-                target=self._target,
-                login=self._login,
-                policy=policy,
-                statement=source,
-                facts=known,
-            ),
-            within_s=max(1.0, principal.identity.session_s - self.recording.at_us() / 1_000_000),
+            bound=bound,
         )
+
+    def _told(self) -> Told:
+        left_s = self._author.principal.identity.session_s - self.recording.at_us() / 1_000_000
+        return Told(session=self.recording.id, within_s=max(1.0, left_s))
 
     def veiled(self, channel: int, text: str) -> str:
         """Return a text of a channel as people may see it."""
         return self._masking.text(channel, text)
-
-    def _objection(self, ruling: Ruling, access: Access) -> str:
-        """Say why the policy in force would not let these people decide this any more."""
-        now = self._gate.verdict(ruling.facts, access)
-        if now.kind is VerdictKind.DENY:
-            by = f" by {', '.join(now.rules)}" if now.rules else ""
-            return f"the policy has changed and denies it{by}: {now.reason}"
-        asked = (now.rules, now.approvers) == (ruling.verdict.rules, ruling.verdict.approvers)
-        if now.kind is VerdictKind.APPROVE and not asked:
-            return "the policy has changed and asks for something else: try again"
-        return ""
 
 
 def hold_event(recording: Recording, hold: Hold, channel: int) -> Event:
@@ -224,6 +173,8 @@ def hold_event(recording: Recording, hold: Hold, channel: int) -> Event:
             detail["stated"] = plain(hold.ask.stated)
     else:
         detail["reason"] = plain(hold.outcome)
+        if hold.grant:
+            detail["grant"] = hold.grant
     return recording.event(Kind.HOLD, channel, **detail)
 
 
@@ -252,32 +203,6 @@ async def _unless_left(waits: Coroutine[Any, Any, Hold], inbox: Inbox, *, termin
 def _denied(ruling: Ruling, why: str) -> Ruling:
     reason = f"{ruling.verdict.reason} ({why})"
     return replace(ruling, verdict=replace(ruling.verdict, kind=VerdictKind.DENY, reason=reason))
-
-
-def facts_in_words(facts: Facts, veil: Callable[[str], str] = str) -> tuple[str, ...]:
-    """Return what is known of a statement, a line each, masked; lines that are left out, or cut, are marked."""
-    lines = [f"{flag.value}: {facts.why.get(flag, 'yes')}" for flag in sorted(facts.flags)]
-    lines += [
-        f"{'runs' if one.parent is None else '  which runs'} {_words(one.words)}" for one in facts.commands
-    ]
-    for verb, touched in (("reads", facts.reads), ("writes", facts.writes), ("contacts", facts.contacts)):
-        lines += [f"{verb} {_words([one.value])}" for one in dict.fromkeys(touched)]
-    lines += [f"sets {name}" for name in facts.defines]
-    masked = [
-        plain(veil(line)) for line in lines[: FACT_LINES + 1]
-    ]  # before it is cut: half a secret is not found
-    cut = [_fitting(line) for line in masked]
-    if len(lines) > FACT_LINES:
-        cut[FACT_LINES - 1 :] = [f"… and {len(lines) - FACT_LINES + 1} more: read the statement itself"]
-    return tuple(cut)
-
-
-def _fitting(line: str) -> str:
-    return f"{line[:FACT_CHARS]}… (cut)" if len(line) > FACT_CHARS else line
-
-
-def _words(words: tuple[Word, ...] | list[Word]) -> str:
-    return " ".join(word.text if word.literal else f"<{word.text}: known when it runs>" for word in words)
 
 
 def told(hold: Hold) -> str:

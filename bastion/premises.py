@@ -16,6 +16,7 @@ import hashlib
 import itertools
 import logging
 import os
+import secrets
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,7 @@ from typing import BinaryIO
 from bastion.admission import Admission
 from bastion.clock import Clock
 from bastion.errors import ServeError
+from bastion.holds.binding import KEY_BYTES
 from bastion.holds.callers import Caller, person_of
 from bastion.holds.commands import Desk
 from bastion.holds.local_door import LocalDoor
@@ -72,6 +74,7 @@ class Premises:
         self.register = OwnRegister(self.clock.now)
         self.admission = Admission(config.limits)
         self.keeper = Keeper(self.store, self.clock.now)
+        self.grant_key = secrets.token_bytes(KEY_BYTES)  # all processes must bind a grant alike
         self.office = Office(self.store, config, self.clock.now, self.keeper.book)
         self.keeper.enforced_by(self.office.enforce)
         self._local: LocalDoor | None = None
@@ -79,7 +82,7 @@ class Premises:
     def adopt(self, config: Config) -> None:
         """Go by another configuration."""
         self.admission.limits = config.limits
-        self.office.config = config
+        self.office.adopt(config)
 
     async def _open_local_door(self, config: Config) -> None:
         """Answer on the socket of this machine, if there is to be one; raise ServeError."""

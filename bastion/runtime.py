@@ -77,6 +77,7 @@ class Bastion:
             register=self._premises.register,
             approvals=self._premises.office,
             locks=self._premises.keeper,
+            grant_key=self._premises.grant_key,
             roll=NoRoll(),
         )
         self._premises.keeper.enforced_by(self._enforce)

@@ -35,6 +35,7 @@ from bastion.locks.keeper import Locks
 from bastion.masking import prepare
 from bastion.memory import give_back
 from bastion.register import Register
+from bastion.requesting import RequestDesk
 from bastion.served import Tree
 from bastion.session import Way
 from bastion.settings import Config, Target
@@ -66,6 +67,7 @@ class Server:
         register: Register,
         approvals: Approvals,
         locks: Locks,
+        grant_key: bytes,
         roll: Roll,
     ) -> None:
         sys.setswitchinterval(SWITCH_S)
@@ -82,6 +84,8 @@ class Server:
         self._issuers = Issuers(self._tasks)
         self._issuers.adopt(self._issuers.prepare(config, key_files))
         prepare(config)
+        waiting = Waiting(approvals, grant_key)
+        requests = RequestDesk(approvals, waiting, locks.book, self._config, clock.now)
         self.house = House(
             config=config,
             keyring=keyring,
@@ -89,11 +93,15 @@ class Server:
             clock=clock,
             authority=self._authority,
             control=Control(
-                Tree(Desk(approvals, self._config, clock.now), LockDesk(locks, self._config)),
+                Tree(Desk(approvals, self._config, clock.now), LockDesk(locks, self._config)), requests
             ),
             book=locks.book,
+<<<<<<< HEAD
             waiting=Waiting(approvals),
             tallies=Tallies(self._counted, clock.now),
+=======
+            waiting=waiting,
+>>>>>>> c8bd8fe (Requests: ask ahead, and get a grant for one later statement of the run)
             ways=self._way,
             host_options=self._host,
             register=register,

@@ -34,7 +34,8 @@ def history(
         if entry.kind == "hold.asked":
             holds[key] = {
                 "id": detail["hold"],
-                "session": detail["session"],
+                "session": detail.get("session", ""),
+                "run": detail.get("run", ""),
                 "identity": detail["identity"],
                 "target": detail["target"],
                 "login": detail["login"],
@@ -44,6 +45,7 @@ def history(
                 "ended_at": None,
                 "state": OPEN,
                 "reason": "",
+                "spent": "",
                 "answers": [],
             }
         elif key in holds and entry.kind in ("hold.answered", "hold.answer-refused"):
@@ -58,6 +60,8 @@ def history(
                     "counted": not refused,
                 }
             )
+        elif key in holds and entry.kind == "grant.spent":
+            holds[key] |= {"spent": detail["how"]}
         elif key in holds and entry.kind == "hold.ended":
             holds[key] |= {"state": detail["state"], "reason": detail["reason"], "ended_at": iso(entry.at_us)}
     found = [
@@ -75,6 +79,11 @@ def history_objects(holds: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in hold.items() if key != "asked_us"} for hold in holds]
 
 
+def _became(hold: dict[str, Any]) -> str:
+    spent = f"; {hold['spent']}" if hold["spent"] else ""
+    return f"{hold['state']}{' ' if hold['reason'].startswith('by ') else ': '}{hold['reason']}{spent}"
+
+
 def history_table(holds: Iterable[dict[str, Any]]) -> str:
     """Return the holds for people."""
     rows = [
@@ -84,8 +93,8 @@ def history_table(holds: Iterable[dict[str, Any]]) -> str:
             plain(hold["identity"]),
             plain(f"{hold['login']}@{hold['target']}"),
             plain(", ".join(hold["rule"])),
-            plain(f"{hold['state']}{' ' if hold['reason'].startswith('by ') else ': '}{hold['reason']}"),
-            hold["session"],
+            plain(_became(hold)),
+            hold["session"] or plain(f"ahead, by run {hold['run']}"),
         ]
         for hold in holds
     ]

@@ -1,7 +1,8 @@
 """Bind an approval to the very thing that was shown: session, target, login, policy, each byte and each fact.
 
 A plain hash of a line with a weak password in it could be guessed by whoever reads the record, so it is keyed; the key
-lives in the memory of the process that holds the statement, and an approval is good in that process only.
+lives in the memory of the process that holds the statement, and an approval is good in that process only. For what is
+asked ahead the processes of a service share one.
 
 In      what a hold is about
 Out     a binding, in hex
@@ -23,8 +24,9 @@ KEY_BYTES = 32
 class Binder:
     """Makes bindings, and tells whether one is of this very statement."""
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(KEY_BYTES)
+    def __init__(self, key: bytes | None = None) -> None:
+        """Bind under a key that others have as well, or under one of its own."""
+        self._key = key if key is not None else secrets.token_bytes(KEY_BYTES)
 
     def bind(
         self,

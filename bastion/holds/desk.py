@@ -6,6 +6,8 @@
             -> withdrawn   the bot is gone
             -> cancelled   the bastion gives it up
 
+What was asked ahead and approved is a grant, which is spent once: used by a statement of its run, expired, or revoked.
+
 In      questions of sessions, answers of people, the time
 Out     holds as they stand; Event for each step, in order, taken by `take`
 Holds   MAX_WAITING holds that wait, MAX_OF_IDENTITY of one identity, MAX_OF_SESSION of one session; MAX_ENDED that have
@@ -30,9 +32,10 @@ MAX_OF_IDENTITY = 300
 MAX_OF_SESSION = 64
 MAX_ENDED = 1000
 MAX_GRANTS = 64
+MAX_AHEAD_OF_RUN = 32
 MAX_REASON_CHARS = 200
 
-Step = Literal["asked", "answered", "ended"]
+Step = Literal["asked", "answered", "ended", "spent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class Desk:
         self._new_id = new_id
         self._waiting: dict[str, Hold] = {}
         self._ended: OrderedDict[str, Hold] = OrderedDict()
+        self._ahead: dict[str, Hold] = {}  # grants for later sessions
         self._grants: dict[str, dict[str, tuple[str, ...]]] = {}
         self._events: deque[Event] = deque()
 
@@ -76,18 +80,25 @@ class Desk:
         return self._waiting.get(wanted) or self._ended.get(wanted)
 
     def next_expiry(self) -> float | None:
-        """Return when the next hold expires."""
-        return min((hold.expires_at for hold in self._waiting.values()), default=None)
+        """Return when the next hold or grant expires."""
+        times = [hold.expires_at for hold in self._waiting.values()]
+        return min((*times, *(hold.ask.good_until for hold in self._ahead.values())), default=None)
 
     # What a session does.
 
     def ask(self, ask: Ask, now: float) -> Hold:
         """Put a statement on the desk; it has ended at once if it was approved for the session already."""
+        self._expire_grants(now)
         self._check_room(ask)
         expires_s = min(*(terms.approvers.expires_s for terms in ask.terms), ask.within_s)
         hold = Hold(id=self._fresh_id(), ask=ask, asked_at=now, expires_at=now + expires_s)
         self._waiting[hold.id] = hold
         self._events.append(Event(step="asked", hold=hold))
+        if (ahead := self._grant_for(ask)) is not None:
+            self._spend(ahead, f"used in session {ask.session}")
+            return self._end(
+                replace(hold, grant=ahead.id), State.APPROVED, f"{ahead.why} (asked ahead as {ahead.id})"
+            )
         granted = self._grants.get(ask.session, {}).get(ask.binding)
         if granted is not None:
             return self._end(
@@ -114,6 +125,15 @@ class Desk:
         for session in gone:
             self._grants.pop(session, None)
 
+    def revoke(self, why: Callable[[Hold], str]) -> None:
+        """Give up those that are asked ahead, and the grants, of which `why` gives a reason."""
+        for hold in [one for one in (*self._waiting.values(), *self._ahead.values()) if one.ask.ahead]:
+            if reason := why(hold):
+                if hold.waits:
+                    self._end(hold, State.CANCELLED, reason)
+                else:
+                    self._spend(hold, f"revoked: {reason}")
+
     def distrust(self, person: str) -> None:
         """Forget what somebody has approved for the rest of sessions."""
         for grants in self._grants.values():
@@ -123,7 +143,8 @@ class Desk:
     # What time does.
 
     def expire(self, now: float) -> None:
-        """End what has waited long enough."""
+        """End what has waited long enough, and grants that nobody has used."""
+        self._expire_grants(now)
         for hold in self.waiting():
             if now >= hold.expires_at:
                 self._end(hold, State.EXPIRED, "nobody has decided in time")
@@ -192,7 +213,29 @@ class Desk:
         if all(answer.for_session for answer in approvals) and len(grants) < MAX_GRANTS:
             grants[hold.ask.binding] = persons
         said = "; ".join(answer.reason for answer in approvals if answer.reason)
-        return self._end(hold, State.APPROVED, f"by {' and '.join(persons)}" + (f": {said}" if said else ""))
+        hold = self._end(hold, State.APPROVED, f"by {' and '.join(persons)}" + (f": {said}" if said else ""))
+        if hold.ask.ahead:
+            self._ahead[hold.id] = hold
+        return hold
+
+    def _grant_for(self, ask: Ask) -> Hold | None:
+        """Return the oldest grant for this very statement of this run, under the same rules."""
+        if ask.ahead or not ask.grant:
+            return None
+        fits = (ask.grant, ask.run, ask.terms)
+        grants = self._ahead.values()
+        return next((one for one in grants if (one.ask.grant, one.ask.run, one.ask.terms) == fits), None)
+
+    def _expire_grants(self, now: float) -> None:
+        for hold in [one for one in self._ahead.values() if now >= one.ask.good_until]:
+            self._spend(hold, "expired: nothing has used it in time")
+
+    def _spend(self, hold: Hold, how: str) -> None:
+        """End a grant."""
+        del self._ahead[hold.id]
+        hold = replace(hold, spent=how)
+        self._ended[hold.id] = hold
+        self._events.append(Event(step="spent", hold=hold))
 
     def _end(self, hold: Hold, state: State, why: str) -> Hold:
         hold = replace(hold, state=state, why=why)
@@ -210,10 +253,23 @@ class Desk:
                 f"it has {size_bytes} bytes, and nobody can judge more than {MAX_STATEMENT_BYTES} at once"
             )
         holds = self._waiting.values()
+        ahead = [*holds, *self._ahead.values()]
         for most, count, whose in (
             (MAX_WAITING, len(holds), "in all"),
             (MAX_OF_IDENTITY, sum(hold.ask.identity == ask.identity for hold in holds), "of this identity"),
-            (MAX_OF_SESSION, sum(hold.ask.session == ask.session for hold in holds), "of this session"),
+            (
+                (
+                    MAX_AHEAD_OF_RUN,
+                    sum(hold.ask.ahead and hold.ask.run == ask.run for hold in ahead),
+                    "of this run",
+                )
+                if ask.ahead
+                else (
+                    MAX_OF_SESSION,
+                    sum(hold.ask.session == ask.session for hold in holds),
+                    "of this session",
+                )
+            ),
         ):
             if count >= most:
                 raise CannotHold(f"{count} statements {whose} wait for an approval already")

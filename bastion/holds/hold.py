@@ -50,9 +50,10 @@ class Ask:
 
     `statement` keeps bytes that are no UTF-8 by surrogateescape. `facts` are words, one line each. `stated` is what the
     bot itself says it is for. `run` is IDENTITY/RUN, as in the certificate's key id. `binding` is what an approval is
-    good for. `within_s` is how long the session may last. `held_for` names what of it the rules have matched, `marks`
-    says where that is, as far as it could be found, and `before` has the last lines of what the session did until then,
-    escaped.
+    good for, `grant` the same for any session of the run; one that is asked ahead is for that, `good_until` then.
+    `within_s` is how long the session may last, or the question stand. `held_for` names what of it the rules have
+    matched, `marks` says where that is, as far as it could be found, and `before` has the last lines of what the
+    session did until then, escaped.
     """
 
     session: str
@@ -70,9 +71,16 @@ class Ask:
     policy: str
     binding: str
     within_s: float
+    grant: str = ""
+    good_until: float = 0.0
     held_for: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
     before: tuple[str, ...] = ()
+
+    @property
+    def ahead(self) -> bool:
+        """Say whether it is asked ahead: no session waits for it, and its approval is a grant for a later one."""
+        return not self.session
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -86,7 +94,7 @@ class Ask:
     @property
     def for_session(self) -> bool:
         """Say whether every rule lets an approval hold for the rest of the session."""
-        return all(one.approvers.for_session for one in self.terms)
+        return not self.ahead and all(one.approvers.for_session for one in self.terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +112,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """An Ask on the desk; times are seconds since 1970. `why` says how it came to its end, or by whom."""
+    """An Ask on the desk; times are seconds since 1970. `why` says how it came to its end, or by whom.
+
+    `grant` is the id of the hold that was asked ahead, where its grant has ended this one. `spent` says what became of
+    the grant that this one gave, empty while there is one.
+    """
 
     id: str
     ask: Ask
@@ -113,6 +125,8 @@ class Hold:
     state: State = State.WAITING
     answers: tuple[Answer, ...] = ()
     why: str = ""
+    grant: str = ""
+    spent: str = ""
 
     @property
     def waits(self) -> bool:

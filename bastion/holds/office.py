@@ -27,13 +27,19 @@ from bastion.locks.lock import Kind, Lock, party_that_asks
 from bastion.settings import Config
 from bastion.tasks import Tasks
 from recorder.errors import RecorderError
+from recorder.terminal import plain
 
 log = logging.getLogger("bastion.holds")
 
 ID_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that is taken for another
 ID_CHARS = 4
 
-KINDS: Mapping[Step, str] = {"asked": "hold.asked", "answered": "hold.answered", "ended": "hold.ended"}
+KINDS: Mapping[Step, str] = {
+    "asked": "hold.asked",
+    "answered": "hold.answered",
+    "ended": "hold.ended",
+    "spent": "grant.spent",
+}
 
 
 class Chain(Protocol):
@@ -108,6 +114,19 @@ class Office:
         self._desk.forget(sessions, why)
         self._publish_soon()
 
+    def adopt(self, config: Config) -> None:
+        """Go by another configuration; what was asked ahead is for the policy that it was asked under."""
+        self.config = config
+        known = {identity.name for identity in config.identities}
+
+        def why(hold: Hold) -> str:
+            if hold.ask.policy != config.policy.digest():
+                return "the policy has changed: ask again"
+            return "" if hold.ask.identity in known else f"identity {hold.ask.identity} was removed"
+
+        self._desk.revoke(why)
+        self._publish_soon()
+
     # What people do.
 
     async def answer(
@@ -134,12 +153,13 @@ class Office:
                 {
                     "by": caller.how,
                     "hold": known.id if known is not None else name[:32],
-                    **({"session": known.ask.session} if known is not None else {}),
+                    **({"session": known.ask.session} if known is not None and not known.ask.ahead else {}),
                     "answer": said,
                     "reason": refused.public,
                 },
             )
             raise
+        self._set_alarm()
         await self._publish_all()
         return self.published.find(hold.id) or hold
 
@@ -152,11 +172,21 @@ class Office:
         """Give up what a lock that has just come into force stops, and what a locked person had approved for later."""
         if lock.subject.kind is Kind.PERSON:
             self._desk.distrust(lock.subject.name)
+        self._desk.revoke(self._locked)
         for hold in self._desk.waiting():
             if (stops := self._book.on(party_that_asks(hold.ask, self.config))) is not None:
                 self._desk.cancel(hold.id, stops.public)
         self._publish_soon()
         return []
+
+    def _locked(self, hold: Hold) -> str:
+        """Say what lock stops a hold, or whoever has approved it; nothing if none does."""
+        lock = self._book.on(party_that_asks(hold.ask, self.config))
+        persons = () if hold.waits else (answer.person for answer in hold.approvals())
+        approvers = self._book.locked_persons(persons)
+        return (
+            lock.public if lock is not None else "".join(one.public for one in list(approvers.values())[:1])
+        )
 
     def _check_free(self, voter: Voter) -> None:
         """Raise AnswerRefused for somebody who is locked."""
@@ -173,6 +203,7 @@ class Office:
         """Give up what still waits, and end."""
         for hold in self._desk.waiting():
             self._desk.cancel(hold.id, why)
+        self._desk.revoke(lambda _grant: why)
         try:
             await self._publish_all()
         except RecorderError as error:
@@ -240,7 +271,9 @@ def _new_id() -> str:
 def _detail(event: Event) -> dict[str, Any]:
     """Return what the audit chain says of a step: never the statement, which only the recording holds."""
     hold, ask = event.hold, event.hold.ask
-    detail: dict[str, Any] = {"session": ask.session, "hold": hold.id, "binding": ask.binding}
+    detail: dict[str, Any] = {"hold": hold.id, "binding": ask.binding}
+    if not ask.ahead:
+        detail["session"] = ask.session
     match event.step:
         case "asked":
             detail |= {
@@ -251,6 +284,12 @@ def _detail(event: Event) -> dict[str, Any]:
                 "policy": ask.policy,
                 "expires_at": int(hold.expires_at),
             }
+            if ask.ahead:  # no recording has it
+                detail |= {"ahead": True, "run": ask.run, "good_until": int(ask.good_until)}
+                detail |= {
+                    "statement": "\n".join(map(plain, ask.statement.split("\n"))),
+                    "stated": plain(ask.stated),
+                }
         case "answered":
             answer = hold.answers[-1]
             detail |= {
@@ -260,6 +299,10 @@ def _detail(event: Event) -> dict[str, Any]:
                 "reason": answer.reason,
                 "for_session": answer.for_session,
             }
+        case "spent":
+            detail |= {"run": ask.run, "how": hold.spent}
         case _:
             detail |= {"state": hold.state.value, "reason": hold.why}
+            if hold.grant:
+                detail["grant"] = hold.grant
     return detail

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from bastion.holds.desk import Event, full_id
-from bastion.holds.hold import Hold
+from bastion.holds.hold import Hold, State
 
 ENDED = 1000
 
@@ -42,6 +42,11 @@ class Published:
     def waiting(self) -> list[Hold]:
         """Return what waits, the newest last."""
         return list(self._waiting.values())
+
+    def granted(self) -> list[Hold]:
+        """Return what was asked ahead and approved, and is not spent."""
+        ended = self._ended.values()
+        return [one for one in ended if one.ask.ahead and one.state is State.APPROVED and not one.spent]
 
     def find(self, name: str) -> Hold | None:
         """Return a hold by its id, as people type it, also one that has ended lately."""

@@ -36,6 +36,8 @@ def hold_object(hold: Hold) -> dict[str, Any]:
         "id": hold.id,
         "state": hold.state.value,
         "session": ask.session,
+        "ahead": ask.ahead,
+        "run": plain(ask.run),
         "identity": ask.identity,
         "owner": plain(ask.owner),
         "claims": {name: plain(value) for name, value in ask.claims.items()},
@@ -55,7 +57,18 @@ def hold_object(hold: Hold) -> dict[str, Any]:
         "expires_at": _instant(hold.expires_at),
         "answers": [_answer_object(answer) for answer in hold.answers],
         "why": plain(hold.why),
+        "grant": hold.grant,
+        "spent": plain(hold.spent),
     }
+
+
+def place(ask: Ask) -> str:
+    """Return where it is to run, and when: in the session that waits, or in a later one."""
+    when = f"session {ask.session}"
+    if ask.ahead:
+        until = datetime.fromtimestamp(ask.good_until, UTC).strftime("%H:%M:%SZ")
+        when = f"asked ahead: once, in a later session of run {plain(ask.run)}, until {until}"
+    return f"{plain(ask.login)}@{ask.target}, {when}"
 
 
 def event_object(event: Event) -> dict[str, Any]:
@@ -68,7 +81,7 @@ def hold_text(hold: Hold, now: float, *, objection: str | None) -> str:
     ask = hold.ask
     lines = [f"{hold.id}  {_times(hold, now)}"]
     lines += _rows("who", f"{ask.identity}, owned by {plain(ask.owner)}", *_claims(ask.claims))
-    lines += _rows("where", f"{plain(ask.login)}@{ask.target}, session {ask.session}")
+    lines += _rows("where", place(ask))
     lines += _rows("what", *(f"| {plain(line)}" for line in ask.statement.removesuffix("\n").split("\n")))
     if ask.held_for:
         lines += _rows("held for", *map(plain, ask.held_for))
@@ -91,9 +104,12 @@ def event_text(event: Event) -> str:
         case "asked":
             first, *more = hold.ask.statement.removesuffix("\n").split("\n")
             rest = f" (and {len(more)} more lines)" if more else ""
-            what = f"asked by {hold.ask.identity} for {plain(hold.ask.login)}@{hold.ask.target}: {plain(first)}{rest}"
+            asked = "asked ahead" if hold.ask.ahead else "asked"
+            what = f"{asked} by {hold.ask.identity} for {plain(hold.ask.login)}@{hold.ask.target}: {plain(first)}{rest}"
         case "answered":
             what = _answer_text(hold.answers[-1])
+        case "spent":
+            what = f"grant {plain(hold.spent)}"
         case _:
             what = f"ended: {plain(hold.outcome)}"
     return f"{hold.id}  {what}\n"

@@ -30,8 +30,9 @@ class _Place:
 class Waiting:
     """The statements of one process that wait."""
 
-    def __init__(self, approvals: Approvals) -> None:
+    def __init__(self, approvals: Approvals, grant_key: bytes | None = None) -> None:
         self.binder = Binder()
+        self.grants = Binder(grant_key)
         self._approvals = approvals
         self._places: dict[str, _Place] = {}
         self._sessions: set[str] = set()  # that have ever asked
@@ -45,7 +46,8 @@ class Waiting:
         `held` is called once it waits there; `objection` says why it may not run whatever people say, or nothing: it is
         asked after each reload, and before an approval counts. Raise CannotHold or RecorderError.
         """
-        self._sessions.add(ask.session)
+        if not ask.ahead:
+            self._sessions.add(ask.session)
         hold = await self._approvals.put(ask)
         ended = asyncio.get_running_loop().create_future()
         self._places[hold.id] = place = _Place(hold=hold, ended=ended, objection=objection)

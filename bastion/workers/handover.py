@@ -21,12 +21,13 @@ from bastion.settings import Config
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """What a worker goes by; `keys` (packed) and `now_us` are for its beginning."""
+    """What a worker goes by; `keys` (packed), `grant_key` and `now_us` are for its beginning."""
 
     config: Config
     key_files: Mapping[str, bytes]
     worker: int = 0
     now_us: int = 0
+    grant_key: bytes = b""
     keys: Mapping[str, Any] | None = None
 
 

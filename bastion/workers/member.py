@@ -106,6 +106,8 @@ class Member:
             member.change(standing)
         for hold in office.published.waiting():
             member.tell(Event(step="asked", hold=hold))
+        for hold in office.published.granted():
+            member.tell(Event(step="ended", hold=hold))
         return member
 
     @property

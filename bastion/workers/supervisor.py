@@ -171,6 +171,7 @@ class Supervisor:
             key_files=self._key_files,
             worker=number,
             now_us=self._premises.clock.now_us(),
+            grant_key=self._premises.grant_key,
             keys=pack_keyring(self._premises.keyring),
         )
         member = await Member.start(

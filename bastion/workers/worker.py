@@ -129,6 +129,7 @@ class Worker:
             register=self._register,
             approvals=self._approvals,
             locks=self._locks,
+            grant_key=given.grant_key,
             roll=self,
         )
         self._server.start()

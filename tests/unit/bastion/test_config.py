@@ -313,6 +313,7 @@ def test_schema_describes_every_key_and_its_default() -> None:
         "host_ca",
         "file",
         "socket",
+        "lockers",
         "uid",
         "approvers",
     }  # may be left out, and then are not there

@@ -12,6 +12,7 @@ import pytest
 from bastion.control import COMMAND_BYTES, PROCESSES, PROCESSES_EACH, Control
 from bastion.inbox import Exited, Inbox
 from bastion.principal import Principal
+from bastion.requesting import RequestDesk
 from bastion.requests import Request
 from bastion.served import Tree
 from bastion.settings import Config
@@ -39,6 +40,7 @@ class Person:
 
 
 CONFIG = cast(Config, SimpleNamespace(bastion=SimpleNamespace(responders=frozenset({"responders"}))))
+REQUESTS = cast(RequestDesk, None)  # nor asks ahead
 TREE = Tree()  # none of these commands is the bastion's own
 SESSIONS = Request(kind="exec", data=b"sessions")
 
@@ -63,7 +65,9 @@ def somebody(name: str, groups: Iterable[str] = ("responders",)) -> Principal:
 )
 async def test_t44_what_is_refused(groups: set[str], kind: str, line: bytes, said: bytes) -> None:
     person = Person()
-    await Control(TREE).serve(person, somebody("dana", groups), Request(kind=kind, data=line), CONFIG)
+    await Control(TREE, REQUESTS).serve(
+        person, somebody("dana", groups), Request(kind=kind, data=line), CONFIG
+    )
     assert said in person.err
     assert person.ended == Exited(status=126)
 
@@ -83,7 +87,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 
 
 async def test_t20_one_person_has_so_many_commands_at_once_and_others_their_own(held: asyncio.Event) -> None:
-    control = Control(TREE)
+    control = Control(TREE, REQUESTS)
     mine = [Person() for _ in range(PROCESSES_EACH)]
     async with asyncio.TaskGroup() as group:
         for person in mine:
@@ -102,7 +106,7 @@ async def test_t20_one_person_has_so_many_commands_at_once_and_others_their_own(
 
 
 async def test_t20_all_people_together_have_so_many_commands_at_once(held: asyncio.Event) -> None:
-    control = Control(TREE)
+    control = Control(TREE, REQUESTS)
     async with asyncio.TaskGroup() as group:
         for at in range(PROCESSES):
             group.create_task(control.serve(Person(), somebody(f"person-{at}"), SESSIONS, CONFIG))

@@ -46,6 +46,7 @@ def ask(*asked: Terms, **fields: Any) -> Ask:
         policy="d" * 64,
         binding="b" * 64,
         within_s=3600.0,
+        grant="e" * 64,
     )
     return replace(usual, **fields)
 

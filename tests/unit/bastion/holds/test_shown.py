@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.holding import FACT_LINES, facts_in_words
+from bastion.asking import FACT_LINES, facts_in_words
 from bastion.holds import shown
 from bastion.holds.desk import Event
 from bastion.holds.hold import Answer, Hold
