@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def test_a_held_command_runs_once_approved_by_a_second_person_in_the_same_proces
     recorded = since.ended()
     states = [detail["state"] for detail in recorded.details(Kind.HOLD)]
     assert states == ["waiting", "approved"]
+    assert recorded.details(Kind.HOLD)[0]["stated"] == "hotfix-4211"
+    assert recorded.request.detail["env"]["BASTION_REASON"] == "hotfix-4211"
     (statement,) = recorded.details(Kind.STATEMENT)
     assert statement["verdict"] == "approve"
     steps = entries(world, seen["id"])
@@ -169,6 +172,23 @@ def test_t37_a_bot_that_goes_away_withdraws_its_hold(world: World, mark: Path) -
     assert done.returncode == 1
     assert "withdrawn: the bot is gone" in done.stderr.decode()
     assert not mark.exists()
+
+
+def test_t36_a_hold_waits_no_longer_than_what_is_left_of_its_session(world: World, mark: Path) -> None:
+    config = world.stage.config.read_text()
+    world.rewrite_config(lambda text: text.replace('session = "1h"', 'session = "1m"'))
+    try:
+        assert world.reload()["kind"] == "configuration.reloaded"
+        held = bot(world, "web-1", f"touch {mark}")
+        (seen,) = waiting(world)
+        assert seen["rule"] == ["touch-is-four-eyes"], "which waits for five minutes"
+        asked, expires = map(datetime.fromisoformat, (seen["asked_at"], seen["expires_at"]))
+        assert timedelta(seconds=40) < expires - asked <= timedelta(seconds=60)
+        assert person(world, "alex", "deny", seen["id"], "--reason", "no").returncode == 0
+        ends(held)
+    finally:
+        world.stage.config.write_text(config)
+        assert world.reload()["kind"] == "configuration.reloaded"
 
 
 def test_t37_a_reload_that_denies_it_cancels_it_and_one_that_allows_it_releases_nothing(
