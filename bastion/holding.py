@@ -91,7 +91,9 @@ class Holding:
                 await asyncio.sleep(SETTLE_S)
             before = self.recording.tail.lines()
             ask = await asyncio.to_thread(self._ask, ruling, access, channel, stated, before)
-            return await self.waiting.wait(ask, held=held, objection=lambda: objection(ruling, self._gate.verdict(ruling.facts, access)))
+            return await self.waiting.wait(
+                ask, held=held, objection=lambda: objection(ruling, self._gate.verdict(ruling.facts, access))
+            )
 
         self.held += 1
         try:
@@ -130,7 +132,9 @@ class Holding:
         """Say what people must know of it; the more the bot has sent, the longer that takes: not on the loop (L11)."""
         told = replace(self._told(), stated=stated, before=before)
         masking, gate = self._masking, self._gate
-        return ask_of(ruling, access, self._author, told, channel, gate=gate, masking=masking, waiting=self.waiting)
+        return ask_of(
+            ruling, access, self._author, told, channel, gate=gate, masking=masking, waiting=self.waiting
+        )
 
     def question(
         self,

@@ -96,12 +96,8 @@ class Server:
                 Tree(Desk(approvals, self._config, clock.now), LockDesk(locks, self._config)), requests
             ),
             book=locks.book,
-<<<<<<< HEAD
-            waiting=Waiting(approvals),
-            tallies=Tallies(self._counted, clock.now),
-=======
             waiting=waiting,
->>>>>>> c8bd8fe (Requests: ask ahead, and get a grant for one later statement of the run)
+            tallies=Tallies(self._counted, clock.now),
             ways=self._way,
             host_options=self._host,
             register=register,
