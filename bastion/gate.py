@@ -73,7 +73,15 @@ class Ruling:
     @property
     def switches(self) -> bool:
         """Say whether what follows on the channel may be for something else than the shell."""
-        return bool(self.facts.flags & {Flag.READS_STDIN, Flag.SWITCHES_INPUT})
+        taken = self.facts.flags & {Flag.READS_STDIN, Flag.SWITCHES_INPUT}
+        return bool(taken) or not self.verdict.input_stays
+
+    @property
+    def takes(self) -> str:
+        """Return who may take what follows, for people."""
+        if self.facts.flags & {Flag.READS_STDIN, Flag.SWITCHES_INPUT}:
+            return "an earlier statement takes the input that follows"
+        return f"{self.facts.why.get(Flag.MAY_READ_STDIN, 'an earlier statement may take it')} (a script may not go on)"
 
     def refused(self, why: str) -> Ruling:
         """Return the ruling on a statement that cannot be passed on, whatever the policy says."""

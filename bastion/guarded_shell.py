@@ -237,7 +237,7 @@ class GuardedShell:
         self._send(piece.source, HIDDEN + b"\n" if unseen else None)
         self._unread = self._unread or b"\n" in piece.source[:-1] or len(piece.source) > READ_BYTES
         if ruling.switches:
-            self._data = "an earlier statement takes the input that follows"
+            self._data = ruling.takes
         elif any(map(_alters_terminal, ruling.facts.commands)):
             self._data = "an earlier statement changed what the terminal makes of a line"
 

@@ -83,6 +83,10 @@ class DataInlet:
         """Take bytes; see Inlet."""
         batch = _Batch(self._channel)
         keys = self._terminal and not data.strip(INTERRUPT)
+        if self._allowed is None and not self._terminal and not data.strip(b" \t\n"):
+            batch.pass_on(data)  # blank lines behind the last statement of a script
+            yield batch.admitted()
+            return
         if self._allowed is None and not keys:
             ruling = self._channel.gate.known(data_facts(self._why), self._channel.access, data[:SHOWN_BYTES])
             self._allowed = ruling.allowed
@@ -186,6 +190,6 @@ class ScriptInlet:
         """Note who reads what follows: a shell that reads statements in turn, or something else."""
         shell = shell_on_stdin(ruling.facts)
         if not shell:
-            self._data = DataInlet(self._channel, "an earlier statement takes the input that follows")
+            self._data = DataInlet(self._channel, ruling.takes)
         elif shell != "bash":
             self._shell = shell

@@ -26,10 +26,14 @@ _DOES: dict[TouchKey, str] = {"reads": "reading", "writes": "writing", "contacts
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The rules that cover some part of a statement, and the parts that are covered by none, in words."""
+    """The rules that cover some part of a statement, and the parts that are covered by none, in words.
+
+    `input_stays` says that what follows on the channel is still for the shell: nothing may read it, or a rule grants it.
+    """
 
     rules: tuple[Rule, ...]
     missing: tuple[str, ...]
+    input_stays: bool = True
 
 
 def coverage(entries: Sequence[Entry], of: Callable[[Command], Iterable[Entry]], facts: Facts) -> Coverage:
@@ -57,7 +61,9 @@ class _Statement:
 
     def coverage(self) -> Coverage:
         missing = [*self._commands(), *self._touches(), *self._operation(), *self._flags()]
-        return Coverage(tuple(self._rules), tuple(dict.fromkeys(missing)))
+        rules = tuple(self._rules)
+        stays = Flag.MAY_READ_STDIN not in self._facts.flags or self._granted(Flag.MAY_READ_STDIN)
+        return Coverage(rules, tuple(dict.fromkeys(missing)), stays)
 
     def _covered(self, by: Iterable[Entry]) -> bool:
         found = list(by)

@@ -163,13 +163,16 @@ class Policy:
         facts = bounded(facts)
         against = scope.against(facts)
         if against:
-            return self._verdict(against, "", "a rule speaks of this statement")
+            verdict = self._verdict(against, "", "a rule speaks of this statement")
+            stays = not verdict.held or scope.coverage(facts).input_stays
+            return verdict if stays else replace(verdict, input_stays=False)
         covered = scope.coverage(facts)
         if covered.missing:
             return self._denied((), f"no rule allows {covered.missing[0]}")
-        return self._verdict(
+        verdict = self._verdict(
             covered.rules, "no rule allows this statement", "rules allow all of this statement"
         )
+        return verdict if covered.input_stays else replace(verdict, input_stays=False)
 
     def _matching(self, request: Request, *, whatever_access: bool) -> list[Rule]:
         """Return the rules whose `when` speaks of the request."""

@@ -26,6 +26,7 @@ class Flag(StrEnum):
     DEFINES = "defines"  # functions, aliases, variables that change what later words mean
     SWITCHES_INPUT = "switches_input"  # where or how the shell reads its next statement changes
     READS_STDIN = "reads_stdin"  # takes the input that follows on the channel
+    MAY_READ_STDIN = "may_read_stdin"  # starts a program that is not known to leave that input alone
     PRIVILEGED = "privileged"  # as another user, or with more rights
     BACKGROUND = "background"  # goes on beside what follows
 
@@ -36,12 +37,13 @@ class Word:
 
     `text` is what the program gets if the form is "literal"; as it was written, without quotes, if it is "glob" (the
     shell puts names of files there) or "computed" (known at run time only). `prefix` is what a computed word begins
-    with in any case.
+    with in any case; `whole` says that it becomes one word, and no option.
     """
 
     text: str
     form: Form = "literal"
     prefix: str = ""
+    whole: bool = False
 
     @property
     def literal(self) -> bool:

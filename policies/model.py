@@ -155,7 +155,8 @@ class Verdict:
 
     `record` is "digest-only" where a rule lets the session go on past the quota by length and digest alone. `policy` is
     the digest of the policy that was asked; `severity` is the worst of the rules', `attack` names their techniques;
-    `warn` says that the bot is to be told although it is allowed, `notify` that the operator is.
+    `warn` says that the bot is to be told although it is allowed, `notify` that the operator is. Without `input_stays`
+    what follows the statement on its channel may be for something else than the shell, and is data.
     """
 
     kind: VerdictKind
@@ -168,6 +169,7 @@ class Verdict:
     warn: bool = False
     notify: bool = False
     approvers: tuple[Approvers, ...] = ()
+    input_stays: bool = True
 
     @property
     def allowed(self) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from policies.facts import Word
 from policies.shell.options import Given, Takes, given, tail
 from policies.shell.roles import ROLES, Roles
+from policies.shell.stores import of_store
 from policies.shell.transfers import Touched, of_copy, of_curl, of_wget
 
 
@@ -101,7 +102,7 @@ def _sed(words: Sequence[Word]) -> Touched:
     for value in found.values("f", "file"):
         yield "r", value
     operands = found.operands[0 if found.has("e", "f", "expression", "file") else 1 :]
-    mode = "rw" if found.has("i", "in-place") else "r"
+    mode = "w" if found.has("i", "in-place") else "r"  # what it rewrites it shows to nobody
     for word in operands:
         yield mode, word
 
@@ -153,6 +154,26 @@ def _starts_rm(texts: Sequence[str]) -> bool:
     )
 
 
+def _in_place(takes: Takes, code: tuple[str, ...]) -> Callable[[Sequence[Word]], Touched]:
+    """Return what perl and ruby touch: their operands, which `-i` writes to; the first is a script without `code`."""
+
+    def in_place(words: Sequence[Word]) -> Touched:
+        found = given(words[1:], takes)
+        if not found.has(*code):
+            return
+        for word in found.operands:
+            yield ("rw" if found.has("i") else "r"), word
+
+    return in_place
+
+
+def _ssh_keygen(words: Sequence[Word]) -> Touched:
+    found = given(words[1:], Takes("abCEfFIJjKMmNnOPqRrSstVWwYZz"))
+    shows = found.has("l", "y", "e", "B", "F", "H", "L")
+    for word in found.values("f"):
+        yield ("r" if shows else "rw"), word
+
+
 def _strings_of(words: Sequence[Word]) -> Touched:
     for word in given(words[1:], Takes("neotT", "bytes radix encoding")).operands:
         yield "r", word
@@ -176,4 +197,8 @@ _SPECIAL: Mapping[str, Callable[[Sequence[Word]], Touched]] = {
     "openssl": _openssl,
     "find": _find,
     "strings": _strings_of,
+    "perl": _in_place(Takes("eEIMm"), ("e", "E")),
+    "ruby": _in_place(Takes("eIrCE"), ("e",)),
+    "ssh-keygen": _ssh_keygen,
+    **dict.fromkeys(["aws", "gsutil", "gcloud", "az", "rclone", "s3cmd", "s5cmd", "mc", "mcli"], of_store),
 }

@@ -20,7 +20,9 @@ from policies.shell.hosts import hosts
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.options import given
 from policies.shell.places import places
-from policies.shell.started import LIKE_SUDO, OTHER_SHELLS, SHELLS, shell_script
+from policies.shell.quiet import leaves_input
+from policies.shell.special import CONTAINERS
+from policies.shell.started import LIKE_SUDO, OTHER_SHELLS, SHELLS, Started, shell_script
 from policies.shell.starters import starts
 from policies.shell.streams import certain_output, takes_input
 from policies.shell.walk import Walk
@@ -59,6 +61,8 @@ class KnownPrograms(Programs):
         findings.commands[place].said = certain_output(words, fed)
         if program.form != "literal":
             findings.flag(Flag.OPAQUE, "the program is known at run time only", place)
+            if stdin == "channel":
+                _may_read(walk, place, program.text)
             if program.form != "computed" or not program.prefix:
                 return
         text = program.text if program.literal else program.prefix
@@ -81,9 +85,14 @@ class KnownPrograms(Programs):
         code = CODE.get(re.sub(r"[\d.]+\Z", "", name))
         if code is not None:
             self._code(walk, place, code, words, stdin, fed)
-        self._starts(walk, place, name, words, stdin, fed)
-        if stdin == "channel" and takes_input(name, words):
-            findings.flag(Flag.READS_STDIN, f"{name} takes the input that follows", place)
+        started = starts(name, words) or ()
+        self._starts(walk, place, name, started, stdin, fed)
+        if stdin == "channel":
+            attached = name in CONTAINERS and any(one.stdin and one.words for one in started)
+            if attached or takes_input(name, words):
+                findings.flag(Flag.READS_STDIN, f"{name} takes the input that follows", place)
+            elif not leaves_input(name, words, starts=bool(started)):
+                _may_read(walk, place, program.text)
 
     def said(self, commands: Sequence[Found]) -> str | None:
         """Return what a part of a pipeline writes, if it is one command and that is certain."""
@@ -169,6 +178,8 @@ class KnownPrograms(Programs):
             ):
                 findings.flag(Flag.OPAQUE, "the script is known at run time only", place)
             findings.read(file, place)
+            if stdin == "channel":
+                _may_read(walk, place, file.text)
         elif stdin == "channel":
             findings.flag(Flag.READS_STDIN, f"{name} takes the input that follows", place)
         elif fed is not None:
@@ -224,11 +235,10 @@ class KnownPrograms(Programs):
             walk.findings.commands[place].flags.discard(Flag.UNPARSED)
 
     def _starts(
-        self, walk: Walk, place: int, name: str, words: list[Word], stdin: Stdin, fed: str | None
+        self, walk: Walk, place: int, name: str, started: Sequence[Started], stdin: Stdin, fed: str | None
     ) -> None:
         findings = walk.findings
-        started = starts(name, words)
-        for one in started or ():
+        for one in started:
             inner: Stdin = stdin if one.stdin else "file"
             if name == "xargs":
                 inner = "file"
@@ -249,6 +259,14 @@ class KnownPrograms(Programs):
                 continue
             walk.starts(one.words, place, inner)
             self.fed = None
+
+
+def _may_read(walk: Walk, place: int, program: str) -> None:
+    walk.findings.flag(
+        Flag.MAY_READ_STDIN,
+        f"{program} is not known to leave the input that follows alone; with </dev/null it does",
+        place,
+    )
 
 
 def _hidden(walk: Walk, place: int, text: str) -> None:

@@ -26,6 +26,18 @@ WORDS = (
     "command_substitution",
     "process_substitution",
 )
+# What stands in the node of a here-document and is no command behind it.
+OF_HEREDOC = (
+    *(
+        "heredoc_start",
+        "heredoc_body",
+        "heredoc_end",
+        "file_descriptor",
+        "file_redirect",
+        "herestring_redirect",
+    ),
+    *WORDS,
+)
 
 
 def heredoc_text(redirect: Node, source: bytes) -> str | None:

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from policies.facts import Word
-from policies.shell.options import Takes, given
-from policies.shell.started import COMPUTED, SSH, Started, joined
+from policies.shell.options import Given, Takes, given
+from policies.shell.started import COMPUTED, SSH, Started, joined, loose
 
 
 def _find(words: Sequence[Word]) -> list[Started]:
@@ -49,12 +49,12 @@ def _ssh(words: Sequence[Word]) -> list[Started]:
         for value in options.values("o")
         if re.match(r"(?i)(?:ProxyCommand|LocalCommand|KnownHostsCommand)\s*=", value.text)
     ]
-    rest = words[1 + options.rest + 1 :]
-    more = given(rest, SSH, stop=True)  # options may follow the host
-    rest = rest[more.rest :]
+    after = words[1 + options.rest + 1 :]
+    more = given(after, SSH, stop=True)  # options may follow the host
+    rest = after[more.rest :]
     if rest:
         found.append(Started(script=joined(rest)))
-    return found
+    return [*loose(words[1 : len(words) - len(rest)]), *found]
 
 
 def _su(words: Sequence[Word]) -> list[Started]:
@@ -69,8 +69,14 @@ def _su(words: Sequence[Word]) -> list[Started]:
 
 def _container(words: Sequence[Word]) -> list[Started]:
     """docker, podman, nerdctl, crictl, ctr, kubectl, oc, lxc: what runs inside."""
+    found, before = _inside(words)
+    # The folder that the shell is in is taken for one word: `-v $PWD:/src` is how people write it (docs/gate.md).
+    return [*loose([word for word in before if not _FOLDER.fullmatch(word.text)]), *found]
+
+
+def _inside(words: Sequence[Word]) -> tuple[list[Started], Sequence[Word]]:
+    """Return what runs in a container, and the words before it: what they are says what they do."""
     name = words[0].text
-    takes = _CONTAINER_TAKES
     rest = list(words[1:])
     verb = given(
         rest,
@@ -91,31 +97,43 @@ def _container(words: Sequence[Word]) -> list[Started]:
         rest = rest[1:]
         again = given(rest, Takes("fp", "file project-name profile env-file namespace"), stop=True)
         rest = rest[again.rest :]
+    verbs = words[1 : len(words) - len(rest) + 1]
     if not rest or rest[0].text not in ("exec", "run", "create", "debug"):
-        return []
+        return [], verbs
     kind = rest[0].text
     inner = rest[1:]
+    composed = any(word.text == "compose" for word in verbs) or name == "docker-compose"
     if name in ("kubectl", "oc", "k3s", "microk8s.kubectl"):
         cut = next((at for at, word in enumerate(inner) if word.text == "--"), None)
         if cut is not None:
-            return [Started(tuple(inner[cut + 1 :]))] if inner[cut + 1 :] else []
+            reads = _attaches(given(inner[:cut], _KUBECTL))
+            return _started(inner[cut + 1 :], stdin=reads), words[1 : len(words) - len(inner) + cut]
         if kind != "exec":
-            return []
-        options = given(
-            inner,
-            Takes("cnfl", "container namespace filename pod-running-timeout context kubeconfig"),
-            stop=True,
-        )
-        return [Started(tuple(inner[options.rest + 1 :]))] if inner[options.rest + 1 :] else []
-    options = given(inner, takes, stop=True)
+            return [], verbs
+        options = given(inner, _KUBECTL, stop=True)
+        command = inner[options.rest + 1 :]
+        return _started(command, stdin=_attaches(options)), words[1 : len(words) - len(command)]
+    options = given(inner, _CONTAINER_TAKES, stop=True)
     skip = 2 if name == "ctr" and kind == "run" else 1
     command = inner[options.rest + skip :]
-    entry = options.values("entrypoint")
-    if entry:
-        return [Started((*entry, *command))]
-    return [Started(tuple(command))] if command else []
+    before = words[1 : len(words) - len(command)]
+    reads = composed or name not in ("docker", "podman", "nerdctl") or _attaches(options)
+    return _started([*options.values("entrypoint"), *command], stdin=reads), before
 
 
+def _attaches(options: Given) -> bool:
+    """Say whether a container gets the input."""
+    return options.has("i", "interactive", "stdin", "attach", "a")
+
+
+def _started(words: Sequence[Word], *, stdin: bool) -> list[Started]:
+    return [Started(tuple(words), stdin=stdin)] if words else []
+
+
+_FOLDER = re.compile(r"(?:[\w-]+=)*(?:\$PWD|\$\{PWD\}|\$\(pwd\))(?:[/:,][\w./:,=-]*)?")
+_KUBECTL = Takes(
+    "cnfl", "container namespace filename pod-running-timeout context kubeconfig image overrides"
+)
 _CONTAINER_TAKES = Takes(
     "eulvwphmcan",
     "env env-file user workdir volume publish name hostname memory cpus network net entrypoint label mount device "
@@ -265,6 +283,7 @@ def _git(words: Sequence[Word]) -> list[Started]:
     return found
 
 
+CONTAINERS = frozenset(["docker", "podman", "nerdctl", "crictl", "ctr", "kubectl", "oc", "docker-compose"])
 SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "find": _find,
     "gfind": _find,
@@ -275,14 +294,7 @@ SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "slogin": _ssh,
     "su": _su,
     "runuser": _su,
-    "docker": _container,
-    "podman": _container,
-    "nerdctl": _container,
-    "crictl": _container,
-    "ctr": _container,
-    "kubectl": _container,
-    "oc": _container,
-    "docker-compose": _container,
+    **dict.fromkeys(CONTAINERS, _container),
     "script": _script,
     "flock": _flock,
     "tmux": _tmux,

@@ -5,6 +5,7 @@ Source  bash(1), OPTIONS; ssh(1)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,22 @@ class Started:
     stdin: bool = True
 
 
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL)
+_LOOSE = re.compile(r"`|\$(?:[A-Za-z_{@*0-9]|\((?!\())")
+UNKNOWN_START = Started(script=Word("", "computed"))
 SSH = Takes("BbcDEeFIiJLlmOopQRSWwP")
+
+
+def splits(word: Word) -> bool:
+    """Say whether a computed word is outside quotes in part, and may become several."""
+    return (
+        word.form == "computed" and not word.whole and _LOOSE.search(_QUOTED.sub("", word.text)) is not None
+    )
+
+
+def loose(words: Sequence[Word]) -> list[Started]:
+    """Return that nobody knows what is started, if one of these words may become several."""
+    return [UNKNOWN_START] if any(map(splits, words)) else []
 
 
 def joined(words: Sequence[Word]) -> Word:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from policies.facts import Word
 from policies.shell.options import NONE, Takes, given
 from policies.shell.special import SPECIAL
-from policies.shell.started import COMPUTED, Started, joined
+from policies.shell.started import COMPUTED, Started, joined, loose
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,6 @@ STARTERS: Mapping[str, Starter] = {
     "gdb": Starter(Takes("xc", "command eval-command")),
     "daemonize": Starter(Takes("aceEloupv")),
 }
-_UNKNOWN_START = Started(script=Word("", "computed"))
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL)
-_LOOSE = re.compile(r"`|\$(?:[A-Za-z_{@*0-9]|\((?!\())")
 _LOADER = re.compile(r"ld-linux[\w.-]*\.so\.\d+|ld-musl[\w.-]*\.so\.\d+|ld-\d[\d.]*\.so|ld\.so")
 
 
@@ -147,11 +144,6 @@ def starts(name: str, words: Sequence[Word]) -> list[Started] | None:
     if name == "gdb" and not any(word.text == "--args" for word in words):
         return []
     return _ordinary(name, starter, words)
-
-
-def _splits(word: Word) -> bool:
-    """Say whether a computed word is outside quotes in part, and may become several."""
-    return word.form == "computed" and _LOOSE.search(_QUOTED.sub("", word.text)) is not None
 
 
 def _ordinary(name: str, starter: Starter, words: Sequence[Word]) -> list[Started]:
@@ -175,9 +167,9 @@ def _ordinary(name: str, starter: Starter, words: Sequence[Word]) -> list[Starte
         while at < len(words) and re.match(r"[A-Za-z_][A-Za-z0-9_]*=", words[at].text):
             at += 1
     rest = list(words[at:])
-    loose = [_UNKNOWN_START] if any(_splits(word) for word in words[1:at]) else []
-    if loose or not rest:  # one of these may become several words, and so name another program
-        return [*loose, Started(tuple(rest))] if rest else loose
+    unknown = loose(words[1:at])
+    if unknown or not rest:  # one of these may become several words, and so name another program
+        return [*unknown, Started(tuple(rest))] if rest else unknown
     if starter.script and not options.has("x", "exec"):
         return [Started(script=joined(rest))]
     if name == "parallel":

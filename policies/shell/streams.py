@@ -164,6 +164,8 @@ def takes_input(name: str, words: Sequence[Word]) -> bool:
         return not given(words[1:], SSH, stop=True).has("n", "f", "G", "V")
     if name not in _READS:
         return False
+    if name in ("nc", "ncat", "netcat"):
+        return not any(re.fullmatch(r"-[A-Za-z]*[zd][A-Za-z]*|-N|--recv-only", text) for text in texts)
     if name == "tar":
         first = texts[0] if texts else ""
         return "x" in first and not first.startswith("--") and ("f" not in first or "-" in texts)

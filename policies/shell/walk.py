@@ -19,7 +19,7 @@ from policies.shell.findings import Findings, TooMuch
 from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, leaves_out, parse
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
-    WORDS,
+    OF_HEREDOC,
     descriptor_before,
     heredoc_text,
     hides_substitution,
@@ -66,8 +66,11 @@ class Walk:
         if visit is not None:
             visit(node, stdin, level + 1)
             return
+        plain = ""
         if kind == "for_statement":
-            latent.values(self.findings, self._words, self._each(node.children_by_field_name("value")))
+            values = self._each(node.children_by_field_name("value"))
+            latent.values(self.findings, self._words, values)
+            plain = self._words.looped(node, values)
         branch = kind in BRANCHES
         self._conditional += branch
         place = (self.findings.cwd, self.findings.sure_of_cwd)
@@ -79,6 +82,7 @@ class Walk:
             elif child.type in ("||", ";", "\n"):
                 self._unsure()
         self._conditional -= branch
+        self._words.plain.discard(plain)
         if kind in ("subshell", "command_substitution", "process_substitution"):
             self.findings.cwd, self.findings.sure_of_cwd = place
 
@@ -168,15 +172,7 @@ class Walk:
             if child.type == "pipeline":
                 said = self._programs.said(self.findings.commands[by:]) if by is not None else None
                 self._pipe([part for part in child.children if part.is_named], "pipe", level, fed=said)
-            elif child.is_named and child.type not in (
-                "heredoc_start",
-                "heredoc_body",
-                "heredoc_end",
-                "file_descriptor",
-                "file_redirect",
-                "herestring_redirect",
-                *WORDS,
-            ):
+            elif child.is_named and child.type not in OF_HEREDOC:
                 self._unsure()
                 self._visit(child, "channel", level)
 

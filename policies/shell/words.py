@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from policies.facts import Word
 from policies.shell.findings import TooMuch
@@ -22,6 +22,8 @@ MAX_BRACES = 64
 PLAIN, QUOTED, UNKNOWN = "u", "q", "c"
 _HOLE = "\ufffc"
 _BLANK = re.compile(r"[ \t\n]")
+_NO_OPTION = re.compile(r"[A-Za-z0-9_./@][A-Za-z0-9_./:@%+,-]*")
+_PLAINLY = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 _SEQUENCE = re.compile(r"(-?\d+)\.\.(-?\d+)\Z|([A-Za-z])\.\.([A-Za-z])\Z")
 
 
@@ -57,6 +59,7 @@ class Words:
         self._known = known
         self._guessed: list[str] = []
         self._certain: dict[str, str] = {}
+        self.plain: set[str] = set()  # variables that each become one plain word
 
     def certain(self, word: Word) -> str:
         """Return what is certain of a word, also of a computed one: its text with a mark for each hole."""
@@ -90,10 +93,29 @@ class Words:
             if self._guessed and first:
                 guesses = iter(self._guessed)
                 prefix = re.sub(_HOLE, lambda _hole: next(guesses, _HOLE), text).partition(_HOLE)[0]
-            return Word(written, "computed", prefix)
+            return Word(written, "computed", prefix, self._whole(written))
         if any(kind == PLAIN and char in "*?[" for char, kind in zip(piece.text, piece.mask, strict=True)):
             return Word(text, "glob")
         return Word(text)
+
+    def looped(self, loop: Node, values: Sequence[Word]) -> str:
+        """Note the variable of a loop that gives it plain words, if nothing in it gives any other; return its name."""
+        variable = loop.child_by_field_name("variable")
+        if variable is None or not values or not all(map(_is_plain, values)):
+            return ""
+        name, source = self.text(variable), self.text(loop)
+        named = len(re.findall(rf"\b{name}\b", source)) - len(re.findall(rf"\$\{{?{name}\b", source))
+        if named != 1 or "IFS" in source or name in self.plain:
+            return ""
+        self.plain.add(name)
+        return name
+
+    def _whole(self, written: str) -> bool:
+        """Say whether a word becomes one word, and no option: nothing outside quotes but variables that are plain."""
+        if not self.plain:
+            return False
+        rest = _PLAINLY.sub(lambda name: "" if (name[1] or name[2]) in self.plain else name[0], written)
+        return "$" not in rest and "`" not in rest
 
     def _add(self, node: Node, piece: Piece) -> None:
         kind = node.type
@@ -167,6 +189,10 @@ class Words:
         else:
             self._guessed.append(_HOLE)
         piece.hole()
+
+
+def _is_plain(word: Word) -> bool:
+    return word.literal and _NO_OPTION.fullmatch(word.text) is not None
 
 
 def _homed(piece: Piece) -> str:

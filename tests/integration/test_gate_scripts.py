@@ -173,6 +173,42 @@ def test_a_policy_without_match_filters_nothing(own_world: World) -> None:
     assert statements(since.ended()) == []
 
 
+@pytest.fixture(name="eats")
+def _eats(tmp_path: Path) -> Path:
+    """A program that nobody knows: it takes the beginning of what a shell was to read next."""
+    program = tmp_path / "eats"
+    program.write_text("#!/bin/sh\nhead -c 9 >/dev/null\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_l3_t33_what_follows_a_program_that_may_read_the_script_is_data(own_world: World, eats: Path) -> None:
+    """Else the shell would go on in the middle of a statement that was allowed, and run `ls`, which was not."""
+    adopt(
+        own_world,
+        ALLOW_LISTED + f'[[rule]]\nid = "own"\nverdict = "allow"\nmatch = [{{ argv = ["{eats}"] }}]\n',
+    )
+    script = f"{eats}\necho 'it\nls /etc/hostname #'\n".encode()
+    since = Since(own_world)
+    done = own_world.ssh("web-1", "bash -s", stdin=script)
+    assert (done.returncode, done.stdout) == (126, b"")
+    assert b"is not known to leave the input that follows alone" in done.stderr
+    assert since.ended().input == f"{eats}\n".encode()
+
+
+def test_a_script_goes_on_behind_a_program_that_leaves_its_input_alone(own_world: World, eats: Path) -> None:
+    adopt(
+        own_world,
+        ALLOW_LISTED + f'[[rule]]\nid = "own"\nverdict = "allow"\nmatch = [{{ argv = ["{eats}"] }}]\n',
+    )
+    done = own_world.ssh("web-1", "bash -s", stdin=f"{eats} </dev/null\necho after\n{eats}\n\n".encode())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"after\n", b"")
+    granted = f'{{ argv = ["{eats}"], flags = "may_read_stdin" }}'
+    adopt(own_world, ALLOW_LISTED + f'[[rule]]\nid = "own"\nverdict = "allow"\nmatch = [{granted}]\n')
+    done = own_world.ssh("web-1", "bash -s", stdin=f"{eats}\n#1234567\necho after\n".encode())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"after\n", b"")
+
+
 @pytest.mark.parametrize(
     ("shell", "allowed"), [("sh", True), ("dash", True), ("zsh", False), ("fish", False)]
 )

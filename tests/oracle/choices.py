@@ -48,12 +48,36 @@ SPACES = (" ",) * 12 + ("  ", "\t", " \t ", " \\\n", "\\\n ", " \\\n\t ")
 ENDS = (";",) * 5 + ("\n",) * 5 + (" ;", "; ", "\n\n", "\n\t", " \n", ";\n", " # it's \"a` comment\n", ";\t")
 
 
-class Choices:
-    """What every maker of programs needs; `depth` is how deep constructs may still nest."""
+CALM_PLAIN = (
+    "a",
+    "b=c",
+    "-x",
+    "--y=z",
+    "7",
+    "x.y",
+    "a/b"[:1],
+    "$x",
+    '"$x"',
+    "'a b'",
+    '"a b"',
+    "*.y",
+    "{a,b}",
+    "${x}",
+)
+CALM_TEXTS = ("a b", ";", "#", "(", " m ", "&&", "{", "|", "a; b", "it", "<<E")
 
-    def __init__(self, random: Random, depth: int) -> None:
+
+class Choices:
+    """What every maker of programs needs; `depth` is how deep constructs may still nest.
+
+    A `calm` program is written as people write: every construct, but few odd forms at once, so that both parsers
+    understand most of them, and are held to what they say. Where it is not, they mostly refuse.
+    """
+
+    def __init__(self, random: Random, depth: int, *, calm: bool = False) -> None:
         self._random = random
         self._depth = depth
+        self._calm = calm
         self._marks = 0
         self._heredocs: list[str] = []
         self._functions: list[str] = []
@@ -66,7 +90,11 @@ class Choices:
         return self._marks
 
     def _space(self) -> str:
-        return self._random.choice(SPACES)
+        return " " if self._calm else self._random.choice(SPACES)
+
+    def _is_odd(self) -> bool:
+        """Say whether to take an odd form here."""
+        return not self._calm or self._random.random() < 0.02
 
     def _of(self, *choices: T) -> T:
         return self._random.choice(choices)

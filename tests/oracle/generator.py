@@ -43,6 +43,9 @@ class Programs(Phrases):
                 continue
             join = self._of("&&", "&&", "||", "||", ";", ";", "&", "\n")
             space = self._of(" ", " ", "", "\n" if join in ("&&", "||") else " ")
+            if not self._is_odd():
+                made += f" {join} {self._pipeline()}" if join != "\n" else f"\n{self._pipeline()}"
+                continue
             made += self._of(" ", "") + join + space + self._pipeline()
         return made
 
@@ -51,6 +54,9 @@ class Programs(Phrases):
         while self._random.random() < 0.15:
             if self._heredocs:
                 break
+            if not self._is_odd():
+                made += f" | {self._command()}"
+                continue
             made += (
                 self._of(" ", "")
                 + self._of("|", "|", "|", "|&")
@@ -75,9 +81,9 @@ class Programs(Phrases):
                 (3, self._case),
                 (2, self._function),
                 (2, self._test),
-                (1, self._arithmetic),
-                (1, self._coprocess),
-                (1, self._odd),
+                (1, self._arithmetic if self._is_odd() else self._group),
+                (1, self._coprocess if self._is_odd() else self._wrapped),
+                (1, self._odd if self._is_odd() else self._loop),
             )
             if self._random.random() < 0.1:
                 made += " " + self._redirection()
@@ -90,10 +96,13 @@ class Programs(Phrases):
         made = ""
         for _ in range(self._of(1, 1, 1, 2, 3)):
             made += self._list()
-            made += self._bodies() + "\n" if self._heredocs else self._random.choice(ENDS)
+            ends = ENDS if self._is_odd() else ("; ", "\n")
+            made += self._bodies() + "\n" if self._heredocs else self._random.choice(ends)
         return made
 
     def _lead(self) -> str:
+        if not self._is_odd():
+            return self._of(" ", "\n")
         return self._of(" ", " ", "\n", "\n\t", " \\\n", "\t", " # x\n")
 
     def _group(self) -> str:
@@ -115,6 +124,14 @@ class Programs(Phrases):
         return made + "fi"
 
     def _loop(self) -> str:
+        if not self._is_odd():
+            head = self._of(
+                f"for x in {self._word()} {self._word()}",
+                "for x in a b",
+                f"while {self._simple()}",
+                f"until {self._simple()}",
+            )
+            return f"{head}; do{self._lead()}{self._body()}break; done"
         end = f"do{self._lead()}{self._body()}break{self._of(';', chr(10), ' ;')}done"
         kind = self._random.randrange(6)
         if kind == 0:
@@ -142,6 +159,9 @@ class Programs(Phrases):
                 else pattern
             )
             inside = self._body_or_list() if self._random.random() < 0.9 else ""
+            if not self._is_odd():
+                made += f"{self._of('a', '*', 'a|b', '[ab]*')}) {inside or ':'};; "
+                continue
             made += f"{self._of('', '(', '( ')}{pattern}{self._of(')', ' )', ') ')}{self._of(' ', '', chr(10))}{inside}"
             made += self._of(";;", " ;;", "\n;;\n", ";;\n", ";& ", ";;& ") + self._of(" ", "\n")
         return made + "esac"
@@ -150,6 +170,8 @@ class Programs(Phrases):
         name = f"f{self._mark()}"
         self._functions.append(name)
         body = self._pick((3, self._group), (1, self._subshell), (1, self._if), (1, self._test))
+        if not self._is_odd():
+            return f"{name}() {self._group()}; {name}{self._of('', ' a')}"
         head = self._of(
             f"{name}()", f"{name} () ", f"function {name} ", f"function {name}()\n", f"{name}( )\n"
         )

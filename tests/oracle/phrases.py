@@ -5,7 +5,17 @@ Source  bash(1), QUOTING, EXPANSION, REDIRECTION
 
 from __future__ import annotations
 
-from tests.oracle.choices import BUILTINS, ESCAPES, PATTERNS, PLAIN, QUOTED, TEXTS, Choices
+from tests.oracle.choices import (
+    BUILTINS,
+    CALM_PLAIN,
+    CALM_TEXTS,
+    ESCAPES,
+    PATTERNS,
+    PLAIN,
+    QUOTED,
+    TEXTS,
+    Choices,
+)
 
 
 class Phrases(Choices):
@@ -25,13 +35,17 @@ class Phrases(Choices):
         return made
 
     def _program(self) -> str:
-        if self._random.random() < 0.2:
+        if self._random.random() < (0.1 if self._calm else 0.2):
+            if self._calm:
+                return self._of(*BUILTINS, "export A=b", "cd", "[ a ]")
             return self._of(
                 *BUILTINS, ":", "echo", "x=1", "let x=1", "export A=b", "cd", "set --", "shift", "[ a ]"
             )
         if self._functions and self._random.random() < 0.1:
             return self._of(*self._functions)
         name = self._name()
+        if not self._is_odd():
+            return name
         return self._of(
             *[name] * 14,
             f'"{name}"',
@@ -52,11 +66,19 @@ class Phrases(Choices):
 
     def _word(self) -> str:
         made = self._piece()
-        while self._random.random() < 0.12:
+        while self._random.random() < (0.03 if self._calm else 0.12):
             made += self._piece()
         return made
 
     def _piece(self) -> str:
+        if not self._is_odd():
+            return self._pick(
+                (14, lambda: self._of(*CALM_PLAIN)),
+                (2, lambda: f"'{self._of(*CALM_TEXTS)}'"),
+                (2, self._quoted),
+                (3, self._substitution),
+                (1, self._parameter),
+            )
         return self._pick(
             (10, lambda: self._of(*PLAIN)),
             (3, lambda: f"'{self._text()}'"),
@@ -79,25 +101,29 @@ class Phrases(Choices):
                 self._pick(
                     (
                         4,
-                        lambda: self._of(
-                            "a",
-                            " ",
-                            ";",
-                            "'",
-                            "#",
-                            "(",
-                            ")",
-                            "\\$",
-                            "\\\\",
-                            '\\"',
-                            "\\`",
-                            "\n",
-                            "\\\n",
-                            "&",
-                            "{",
-                            "\\a",
-                            "!",
-                            "é",
+                        lambda: (
+                            self._of("a", " ", ";", "'", "b c", "\\$", "&")
+                            if not self._is_odd()
+                            else self._of(
+                                "a",
+                                " ",
+                                ";",
+                                "'",
+                                "#",
+                                "(",
+                                ")",
+                                "\\$",
+                                "\\\\",
+                                '\\"',
+                                "\\`",
+                                "\n",
+                                "\\\n",
+                                "&",
+                                "{",
+                                "\\a",
+                                "!",
+                                "é",
+                            )
                         ),
                     ),
                     (2, self._substitution),
@@ -108,7 +134,9 @@ class Phrases(Choices):
         return '"' + "".join(parts) + '"'
 
     def _parameter(self) -> str:
-        if self._depth <= 0 or self._random.random() < 0.5:
+        if self._depth <= 0 or self._random.random() < (0.8 if self._calm else 0.5):
+            if not self._is_odd():
+                return self._of("$x", "${x}", "$1", "$@", "$?", "${#x}")
             return self._of(
                 "$x",
                 "${x}",
@@ -149,6 +177,8 @@ class Phrases(Choices):
 
     def _substitution(self) -> str:
         if self._depth <= 0:
+            if not self._is_odd():
+                return f"$({self._name()} {self._of('a', '$x')})"
             return self._of("$x", "a", f"$({self._name()})", f"`{self._name()} b`", f"$( {self._name()} )")
         self._depth -= 1
         kept, self._heredocs = self._heredocs, []
@@ -156,6 +186,8 @@ class Phrases(Choices):
             inner = self._body_or_list()
             lead = " " if inner.startswith("(") else self._of("", "", " ", "\n", "\t")
             kind = self._random.random()
+            if not self._is_odd():
+                return f"$({' ' if inner.startswith('(') else ''}{inner})"
             if kind < 0.7:
                 return f"$({lead}{inner}{self._of('', ' ', chr(10))})"
             if kind < 0.85:
@@ -167,6 +199,23 @@ class Phrases(Choices):
             self._depth += 1
 
     def _redirection(self) -> str:
+        if not self._is_odd():
+            if self._random.random() < 0.2 and not self._heredocs:
+                mark = self._of("E", "'E'", "EOF")
+                line = self._of("x", "$x", f"$({self._name()})", "a b")
+                self._heredocs.append(line + "\n" + mark.strip("'"))
+                return f"<<{mark}"
+            return self._of(
+                "> out",
+                ">> out",
+                "< in",
+                "2>&1",
+                "2> out",
+                "&> out",
+                f"<<< {self._of(*CALM_PLAIN)}",
+                "> $x",
+                '> "$x"',
+            )
         fd = self._of("", "", "", "2", "1", "3", "{fd}")
         kind = self._random.random()
         if kind < 0.5:

@@ -1,0 +1,343 @@
+"""Know the programs that surely leave their standard input alone, so that a script on it goes on behind them.
+
+What is not here may read what the shell was to read next, and a shell that goes on behind it begins in the middle of
+a judged statement. So this lists what is certain: a program that asks questions, starts what others wrote (hooks,
+scripts of packages), or reads its input if it is given `-`, is certain only without.
+
+In      the words of a command whose stdin is the channel's input
+Out     whether it surely does not read it
+Source  the manuals of the programs that are named; bash(1), SHELL BUILTIN COMMANDS
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from policies.facts import Word
+from policies.shell.options import NONE, Takes, given
+from policies.shell.started import LIKE_SUDO, splits
+from policies.shell.starters import STARTERS
+
+_QUIET = frozenset(
+    [
+        ":",
+        ".",
+        "[",
+        "alias",
+        "basename",
+        "blkid",
+        "break",
+        "builtin",
+        "cd",
+        "chattr",
+        "chgrp",
+        "chmod",
+        "chown",
+        "chrt",
+        "cksum",
+        "cmp",
+        "comm",
+        "continue",
+        "cp",
+        "curl",
+        "date",
+        "declare",
+        "df",
+        "diff",
+        "dig",
+        "dirname",
+        "dirs",
+        "dmesg",
+        "du",
+        "echo",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "expr",
+        "false",
+        "fallocate",
+        "file",
+        "find",
+        "findmnt",
+        "free",
+        "fuser",
+        "getent",
+        "getfacl",
+        "getopts",
+        "groups",
+        "hash",
+        "history",
+        "host",
+        "hostname",
+        "hostnamectl",
+        "id",
+        "install",
+        "ip",
+        "jobs",
+        "journalctl",
+        "kill",
+        "killall",
+        "lastlog",
+        "let",
+        "link",
+        "ln",
+        "local",
+        "loginctl",
+        "ls",
+        "lsattr",
+        "lsblk",
+        "lscpu",
+        "lsmod",
+        "lsof",
+        "lspci",
+        "lsusb",
+        "mkdir",
+        "mkfifo",
+        "mknod",
+        "mktemp",
+        "mount",
+        "mountpoint",
+        "mpstat",
+        "mv",
+        "netstat",
+        "nginx",
+        "nproc",
+        "pg_dump",
+        "pg_dumpall",
+        "pg_isready",
+        "pgrep",
+        "ping",
+        "ping6",
+        "pkill",
+        "popd",
+        "printenv",
+        "printf",
+        "ps",
+        "pushd",
+        "pwd",
+        "readlink",
+        "readonly",
+        "realpath",
+        "return",
+        "rm",
+        "rmdir",
+        "rsync",
+        "scp",
+        "seq",
+        "set",
+        "shift",
+        "shopt",
+        "sleep",
+        "source",
+        "ss",
+        "stat",
+        "sync",
+        "sysctl",
+        "systemctl",
+        "test",
+        "times",
+        "timedatectl",
+        "touch",
+        "trap",
+        "true",
+        "truncate",
+        "type",
+        "typeset",
+        "umask",
+        "umount",
+        "unalias",
+        "uname",
+        "unset",
+        "uptime",
+        "users",
+        "vmstat",
+        "w",
+        "wait",
+        "wget",
+        "whereis",
+        "which",
+        "who",
+        "whoami",
+        "xxhsum",
+    ]
+)
+# Only with one of these as their first operand.
+_VERBS: Mapping[str, tuple[Takes, frozenset[str]]] = {
+    "docker": (
+        Takes("Hcl", "host context config log-level"),
+        frozenset(
+            [
+                "build",
+                "history",
+                "images",
+                "info",
+                "inspect",
+                "kill",
+                "logs",
+                "network",
+                "ps",
+                "pull",
+                "push",
+                "restart",
+                "rm",
+                "rmi",
+                "start",
+                "stats",
+                "stop",
+                "tag",
+                "top",
+                "version",
+                "volume",
+                "wait",
+            ]
+        ),
+    ),
+    "kubectl": (
+        Takes("ns", "namespace context kubeconfig cluster user server"),
+        frozenset(
+            [
+                "annotate",
+                "api-resources",
+                "apply",
+                "autoscale",
+                "cluster-info",
+                "cordon",
+                "delete",
+                "describe",
+                "diff",
+                "drain",
+                "events",
+                "explain",
+                "expose",
+                "get",
+                "label",
+                "logs",
+                "patch",
+                "rollout",
+                "scale",
+                "set",
+                "taint",
+                "top",
+                "uncordon",
+                "version",
+                "wait",
+            ]
+        ),
+    ),
+    "git": (
+        Takes("C", "git-dir work-tree namespace"),
+        frozenset(
+            [
+                "blame",
+                "branch",
+                "describe",
+                "diff",
+                "fetch",
+                "log",
+                "ls-files",
+                "ls-remote",
+                "ls-tree",
+                "remote",
+                "rev-list",
+                "rev-parse",
+                "shortlog",
+                "show",
+                "status",
+                "tag",
+            ]
+        ),
+    ),
+    "helm": (NONE, frozenset(["get", "history", "list", "ls", "status", "version"])),
+    "aws": (
+        Takes("", "profile region output query endpoint-url"),
+        frozenset(["cloudfront", "ec2", "ecr", "ecs", "s3", "sts"]),
+    ),
+    "supervisorctl": (NONE, frozenset(["restart", "start", "status", "stop", "update"])),
+    "apt-cache": (NONE, frozenset(["madison", "policy", "search", "show"])),
+}
+# With files to read they read nothing else; takes_input has told already that they have some.
+_READ_FILES = frozenset(
+    [
+        "awk",
+        "base64",
+        "bzip2",
+        "cat",
+        "column",
+        "cut",
+        "dd",
+        "egrep",
+        "fgrep",
+        "fold",
+        "gawk",
+        "grep",
+        "gunzip",
+        "gzip",
+        "head",
+        "hexdump",
+        "iconv",
+        "jq",
+        "mawk",
+        "md5sum",
+        "nl",
+        "od",
+        "paste",
+        "psql",
+        "rev",
+        "sed",
+        "sha1sum",
+        "sha256sum",
+        "sha512sum",
+        "sort",
+        "split",
+        "sqlite3",
+        "tac",
+        "tail",
+        "tar",
+        "uniq",
+        "wc",
+        "xxd",
+        "xz",
+        "yq",
+        "zcat",
+        "zgrep",
+        "zstd",
+    ]
+)
+_FROM_INPUT = re.compile(
+    r"-|.*[=@]-|.*/dev/(?:stdin|fd/0).*|.*/proc/(?:self|\d+)/fd/0.*|.*\bstdin\b.*|-ok(?:dir)?|(?:--)?edit",
+    re.IGNORECASE | re.DOTALL,
+)
+_ASKS = re.compile(r"-[A-Za-z]*[iI][A-Za-z]*|--interactive.*")
+_ASKING = frozenset({"cp", "ln", "mv", "rm"})
+_STANDS_ALONE = frozenset(
+    {"busybox", "gdb", "toybox"}
+)  # these start others, and read what these are to be as well
+
+
+def leaves_input(name: str, words: Sequence[Word], *, starts: bool) -> bool:
+    """Say whether a program that is given the channel's input surely does not read it.
+
+    One that starts another program (`starts`) leaves it to that one.
+    """
+    given_words = words[1:]
+    if any(_FROM_INPUT.fullmatch(word.text) for word in given_words):
+        return False
+    if name in _ASKING and any(_ASKS.fullmatch(word.text) for word in given_words):
+        return False
+    if name in LIKE_SUDO and any(re.fullmatch(r"-[A-Za-z]*S[A-Za-z]*", word.text) for word in given_words):
+        return False
+    if name in _QUIET:
+        return True
+    if name in STARTERS and name not in _STANDS_ALONE:
+        return starts
+    if name in _READ_FILES:
+        return not any(map(splits, given_words))
+    if name == "crontab":
+        return [word.text for word in given_words[:1]] == ["-l"]
+    if name in _VERBS:
+        takes, known = _VERBS[name]
+        operands = given(given_words, takes, stop=True).operands
+        return starts or (bool(operands) and operands[0].literal and operands[0].text in known)
+    return starts and name in ("flock", "podman", "nerdctl", "runuser")
