@@ -28,7 +28,7 @@ _DOES: dict[TouchKey, str] = {"reads": "reading", "writes": "writing", "contacts
 class Coverage:
     """The rules that cover some part of a statement, and the parts that are covered by none, in words.
 
-    `input_stays` says that what follows on the channel is still for the shell: nothing may read it, or a rule grants it.
+    `input_stays` says that what follows on the channel is still for the shell: nothing may read it, or a rule says so.
     """
 
     rules: tuple[Rule, ...]
