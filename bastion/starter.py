@@ -82,7 +82,7 @@ match = [
   { reads = "glob:**" },
   { writes = "glob:**" },
   { contacts = "glob:**" },
-  { flags = ["interpreter", "defines", "data"] },
+  { flags = ["interpreter", "defines", "data", "may_read_stdin"] },
 ]
 """
 

@@ -163,6 +163,10 @@ _QUIET = frozenset(
         "xxhsum",
     ]
 )
+_COMPOSE_TAKES = Takes("fp", "file project-name profile env-file project-directory")
+_COMPOSE = frozenset(
+    ["build", "config", "down", "images", "logs", "ps", "pull", "restart", "start", "stop", "top", "up"]
+)
 # Only with one of these as their first operand.
 _VERBS: Mapping[str, tuple[Takes, frozenset[str]]] = {
     "docker": (
@@ -232,6 +236,8 @@ _VERBS: Mapping[str, tuple[Takes, frozenset[str]]] = {
             [
                 "blame",
                 "branch",
+                "checkout",
+                "clone",
                 "describe",
                 "diff",
                 "fetch",
@@ -239,7 +245,10 @@ _VERBS: Mapping[str, tuple[Takes, frozenset[str]]] = {
                 "ls-files",
                 "ls-remote",
                 "ls-tree",
+                "pull",
+                "push",
                 "remote",
+                "reset",
                 "rev-list",
                 "rev-parse",
                 "shortlog",
@@ -254,6 +263,7 @@ _VERBS: Mapping[str, tuple[Takes, frozenset[str]]] = {
         Takes("", "profile region output query endpoint-url"),
         frozenset(["cloudfront", "ec2", "ecr", "ecs", "s3", "sts"]),
     ),
+    "docker-compose": (_COMPOSE_TAKES, _COMPOSE),
     "supervisorctl": (NONE, frozenset(["restart", "start", "status", "stop", "update"])),
     "apt-cache": (NONE, frozenset(["madison", "policy", "search", "show"])),
 }
@@ -309,11 +319,9 @@ _FROM_INPUT = re.compile(
     r"-|.*[=@]-|.*/dev/(?:stdin|fd/0).*|.*/proc/(?:self|\d+)/fd/0.*|.*\bstdin\b.*|-ok(?:dir)?|(?:--)?edit",
     re.IGNORECASE | re.DOTALL,
 )
-_ASKS = re.compile(r"-[A-Za-z]*[iI][A-Za-z]*|--interactive.*")
-_ASKING = frozenset({"cp", "ln", "mv", "rm"})
-_STANDS_ALONE = frozenset(
-    {"busybox", "gdb", "toybox"}
-)  # these start others, and read what these are to be as well
+_ASKS = re.compile(r"-[A-Za-z]*[iI][A-Za-z]*|--interactive.*|-p|--patch")
+_ASKING = frozenset({"cp", "git", "ln", "mv", "rm"})
+_STANDS_ALONE = frozenset({"busybox", "gdb", "toybox"})  # these start others, and read their commands as well
 
 
 def leaves_input(name: str, words: Sequence[Word], *, starts: bool) -> bool:
@@ -338,6 +346,10 @@ def leaves_input(name: str, words: Sequence[Word], *, starts: bool) -> bool:
         return [word.text for word in given_words[:1]] == ["-l"]
     if name in _VERBS:
         takes, known = _VERBS[name]
-        operands = given(given_words, takes, stop=True).operands
-        return starts or (bool(operands) and operands[0].literal and operands[0].text in known)
+        found = given(given_words, takes, stop=True)
+        verb = given_words[found.rest : found.rest + 1]
+        if [word.text for word in verb] == ["compose"]:
+            after = given(given_words[found.rest + 1 :], _COMPOSE_TAKES, stop=True)
+            verb, known = after.operands[:1], _COMPOSE
+        return starts or any(word.literal and word.text in known for word in verb)
     return starts and name in ("flock", "podman", "nerdctl", "runuser")
