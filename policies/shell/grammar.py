@@ -7,16 +7,28 @@ Source  tree-sitter-bash
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "leaves_out", "parse"]
+__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "leaves_out", "parse", "parsed"]
 
 _LANGUAGE = Language(tree_sitter_bash.language())
 _GAP = re.compile(rb"(?:[ \t\n]|\\\n)*\Z")
+_LINE_GAP = re.compile(rb"(?:[ \t]|\\\n)*\Z")
+# These end with their line; the grammar takes `a|b|c` NEWLINE `d||e` for one command `c d`, and more of the kind.
+_OF_ONE_LINE = frozenset(
+    {
+        *("command", "redirected_statement", "negated_command", "declaration_command", "unset_command"),
+        *("file_redirect", "herestring_redirect", "variable_assignments"),
+    }
+)
+_JOINED = frozenset({"pipeline", "list"})  # a newline may follow what joins the parts, and precede nothing
+_BARE_NEWLINE = re.compile(rb"(?<!\\)\n")
+MAX_REPAIRS = 8
 _BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command"})
 RESERVED = frozenset(
     {
@@ -68,19 +80,77 @@ def parse(source: bytes) -> Node | None:
     return None if root.has_error else root
 
 
+def parsed(source: bytes) -> tuple[Node | None, bytes]:
+    """Return the tree of a statement, and the text that it is of: newlines that the grammar overlooks are `;` there.
+
+    Each ends a command, as a semicolon does. Where that is not certain, it stays, and leaves_out tells.
+    """
+    root = parse(source)
+    for _ in range(MAX_REPAIRS if b"\n" in source[:-1] and b"<<" not in source else 0):
+        places = [] if root is None else _overlooked(root, source)
+        if not places:
+            break
+        text = bytearray(source)
+        for place in places:
+            text[place] = ord(";")
+        source = bytes(text)
+        root = parse(source)
+    return root, source
+
+
+def _overlooked(root: Node, source: bytes) -> list[int]:
+    """Return where a newline lies within a command; nowhere if one lies behind a comment."""
+    places: list[int] = []
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        children = node.children
+        nodes += children
+        if node.type not in _OF_ONE_LINE:
+            continue
+        for before, after in itertools.pairwise(children):
+            found = _BARE_NEWLINE.search(source, before.end_byte, after.start_byte)
+            if found is not None:
+                begins = source.rfind(b"\n", 0, found.end() - 1) + 1
+                if before.type == "comment" or b"#" in source[begins : found.end()]:
+                    return []
+                places.append(found.end() - 1)
+    return places
+
+
 def leaves_out(node: Node, source: bytes) -> bool:
-    """Say whether something but space lies between the children of a node, or no space where there must be some."""
-    children = node.children
-    worded = node.type in _BEGINS_WITH_WORD and children[0].type != "((" and len(children) > 1
+    """Say whether something but space lies between the children of a node, or no space where there must be some.
+
+    A newline is space only where the shell goes on behind one.
+    """
+    children, kind = node.children, node.type
+    worded = kind in _BEGINS_WITH_WORD and children[0].type != "((" and len(children) > 1
     if worded and children[0].end_byte == children[1].start_byte:
         return True
     at, assigned = node.start_byte, False
+    line = kind in _OF_ONE_LINE or (kind == "test_command" and children[0].type == "[")
+    joined = kind in _JOINED
     for child in children:
         if assigned and child.is_named and child.start_byte == at:
             return True
         assigned = child.type == "variable_assignment"
         start = child.start_byte
-        if start > at and not _GAP.match(source, at, start):
-            return True
+        if start > at:
+            if kind == "variable_assignment":
+                return True
+            gap = _LINE_GAP if line or (joined and not child.is_named) else _GAP
+            if not gap.match(source, at, start):
+                return True
+        line = line and child.type != "heredoc_redirect"
+        joined = joined and not _has_document(child)
         at = max(at, child.end_byte)
     return False
+
+
+def _has_document(node: Node) -> bool:
+    """Say whether a here-document begins in a part of a pipeline or list: its body lies before the next part."""
+    return node.is_named and any(
+        child.type == "heredoc_redirect"
+        or (child.type in ("pipeline", "list", "redirected_statement") and _has_document(child))
+        for child in node.children
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from policies.facts import Word
 from policies.shell.options import NONE, Takes, given
 from policies.shell.special import SPECIAL
-from policies.shell.started import COMPUTED, Started, joined, loose
+from policies.shell.started import COMPUTED, UNKNOWN_START, Started, joined, loose
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,8 @@ def _ordinary(name: str, starter: Starter, words: Sequence[Word]) -> list[Starte
             at += 1
     rest = list(words[at:])
     unknown = loose(words[1:at])
+    if starter.assigns and rest and "=" in rest[0].text:  # to some an assignment, to others a program
+        unknown = [UNKNOWN_START]
     if unknown or not rest:  # one of these may become several words, and so name another program
         return [*unknown, Started(tuple(rest))] if rest else unknown
     if starter.script and not options.has("x", "exec"):

@@ -16,7 +16,7 @@ from policies.facts import Flag, Word
 from policies.shell import latent
 from policies.shell.definitions import assigned, defined, is_grave
 from policies.shell.findings import Findings, TooMuch
-from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, leaves_out, parse
+from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, leaves_out, parsed
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
     OF_HEREDOC,
@@ -47,7 +47,7 @@ class Walk:
 
     def script(self, source: bytes, stdin: Stdin) -> bool:
         """Walk a script; false if it does not parse."""
-        root = parse(source)
+        root, source = parsed(source)
         if root is None or (source[: root.start_byte] + source[root.end_byte :]).strip(b" \t\n"):
             return False
         self._source = source
@@ -139,6 +139,13 @@ class Walk:
     def _redirected_by(self, redirects: Sequence[Node], body: Node | None, stdin: Stdin, level: int) -> None:
         """Walk what is redirected: the last command of a pipeline or list, where it is one."""
         more = words_behind(redirects)
+        if (
+            body is not None
+            and body.child_count
+            and body.type not in LOOSE
+            and leaves_out(body, self._source)
+        ):
+            raise TooMuch("a part of it is in no part of the tree")
         if body is not None and redirects and body.type == "list":
             self._visit_list(body, stdin, level, redirects)
             return
@@ -235,7 +242,7 @@ class Walk:
         words = [Word(self._words.text(node.children[0]))]
         for child in node.children[1:]:
             if child.type == "variable_assignment":
-                words.append(self._assigned(child, self._assign(child, level, lasting=True)))
+                words.append(self._words.assigned(child, self._assign(child, level, lasting=True)))
             elif child.type.endswith("_redirect"):
                 self._redirect(child, level)
             else:
@@ -248,13 +255,6 @@ class Walk:
                 self.findings.define(word.text.partition("=")[0], place)
             if word.form == "computed" and not re.match(r"[A-Za-z_][A-Za-z0-9_]*\+?=", word.text):
                 self.findings.flag(Flag.OPAQUE, f"what {words[0].text} defines is computed", place)
-
-    def _assigned(self, node: Node, values: Sequence[Word]) -> Word:
-        """Return the word that an assignment is to a command that declares."""
-        written = self._words.text(node)
-        left = written[: written.index("=") + 1]
-        value = values[0] if len(values) == 1 else Word("", "computed")
-        return Word(left + value.text) if value.literal else Word(written, "computed", left + value.prefix)
 
     def _visit_unset_command(self, node: Node, stdin: Stdin, level: int) -> None:
         words = [Word("unset"), *self._each(node.children[1:])]
@@ -355,6 +355,8 @@ class Walk:
         for word in self._words.of(places[:1]) if places else ():
             if operators & {">&", "<&"} and (re.fullmatch(r"\d+-?|-", word.text)):
                 continue
+            if operators & {">&", "<&"} and re.search(r"[$`]", word.text):  # bash expands that word twice
+                self.findings.flag(Flag.OPAQUE, "a file whose name is expanded twice")
             if operators & {"<", "<>"}:
                 self.findings.read(word)
             if operators & {">", ">>", ">|", "&>", "&>>", "<>", ">&"}:

@@ -98,6 +98,13 @@ class Words:
             return Word(text, "glob")
         return Word(text)
 
+    def assigned(self, node: Node, values: Sequence[Word]) -> Word:
+        """Return the word that an assignment is to a command that declares."""
+        written = self.text(node)
+        left = written[: written.index("=") + 1]
+        value = values[0] if len(values) == 1 else Word("", "computed")
+        return Word(left + value.text) if value.literal else Word(written, "computed", left + value.prefix)
+
     def looped(self, loop: Node, values: Sequence[Word]) -> str:
         """Note the variable of a loop that gives it plain words, if nothing in it gives any other; return its name."""
         variable = loop.child_by_field_name("variable")
@@ -130,7 +137,7 @@ class Words:
                 self._add(child, piece)
                 last = child.end_byte
         elif kind in ("word", "number", "variable_name", "extglob_pattern", "regex") or not node.is_named:
-            if kind == "$" and self._source[node.end_byte : node.end_byte + 1] == b'"':
+            if self.text(node) == "$" and self._source[node.end_byte : node.end_byte + 1] == b'"':
                 return  # of $"…": a translation
             if (kind == "number" and node.child_count) or (
                 kind[:1] == "$" and self.text(node).count("$") > 1
