@@ -28,6 +28,7 @@ _OF_ONE_LINE = frozenset(
 )
 _JOINED = frozenset({"pipeline", "list"})  # a newline may follow what joins the parts, and precede nothing
 _BARE_NEWLINE = re.compile(rb"(?<!\\)\n")
+_LONE_DASH = re.compile(rb"[ \t]+(-)[ \t]+")
 MAX_REPAIRS = 8
 _BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command"})
 RESERVED = frozenset(
@@ -81,26 +82,28 @@ def parse(source: bytes) -> Node | None:
 
 
 def parsed(source: bytes) -> tuple[Node | None, bytes]:
-    """Return the tree of a statement, and the text that it is of: newlines that the grammar overlooks are `;` there.
+    """Return the tree of a statement, and the text that it is of: what the grammar overlooks is spelt otherwise there.
 
-    Each ends a command, as a semicolon does. Where that is not certain, it stays, and leaves_out tells.
+    A newline that ends a command is `;`, as long as it is certain that it does; a lone `-` before `<<` is `\\-`. What
+    stays overlooked leaves_out tells.
     """
     root = parse(source)
-    for _ in range(MAX_REPAIRS if b"\n" in source[:-1] and b"<<" not in source else 0):
-        places = [] if root is None else _overlooked(root, source)
-        if not places:
+    for _ in range(MAX_REPAIRS if b"\n" in source[:-1] else 0):
+        edits = {} if root is None else _overlooked(root, source)
+        if not edits:
             break
         text = bytearray(source)
-        for place in places:
-            text[place] = ord(";")
+        for place in sorted(edits, reverse=True):
+            text[place : place + 1] = edits[place]
         source = bytes(text)
         root = parse(source)
     return root, source
 
 
-def _overlooked(root: Node, source: bytes) -> list[int]:
-    """Return where a newline lies within a command; nowhere if one lies behind a comment."""
-    places: list[int] = []
+def _overlooked(root: Node, source: bytes) -> dict[int, bytes]:
+    """Return what to write for which byte that lies between the words of a command, and in none of them."""
+    edits: dict[int, bytes] = {}
+    documents = b"<<" in source
     nodes = [root]
     while nodes:
         node = nodes.pop()
@@ -109,13 +112,16 @@ def _overlooked(root: Node, source: bytes) -> list[int]:
         if node.type not in _OF_ONE_LINE:
             continue
         for before, after in itertools.pairwise(children):
-            found = _BARE_NEWLINE.search(source, before.end_byte, after.start_byte)
-            if found is not None:
-                begins = source.rfind(b"\n", 0, found.end() - 1) + 1
-                if before.type == "comment" or b"#" in source[begins : found.end()]:
-                    return []
-                places.append(found.end() - 1)
-    return places
+            start, end = before.end_byte, after.start_byte
+            if (dash := _LONE_DASH.fullmatch(source, start, end)) and after.type == "heredoc_redirect":
+                edits[dash.start(1)] = b"\\-"
+            elif not documents and (found := _BARE_NEWLINE.search(source, start, end)):
+                place = found.end() - 1
+                begins = source.rfind(b"\n", 0, place) + 1
+                if before.type == "comment" or b"#" in source[begins:place]:
+                    return {}  # behind a comment a semicolon ends nothing
+                edits[place] = b";"
+    return edits
 
 
 def leaves_out(node: Node, source: bytes) -> bool:

@@ -224,9 +224,18 @@ class KnownPrograms(Programs):
                 findings.flag(Flag.OPAQUE, f"the {code.language} script is known at run time only", place)
             findings.read(operands[0], place)
 
-    def _nested(self, walk: Walk, script: Word, place: int, stdin: Stdin, *, certain: bool = True) -> None:
+    def _nested(
+        self,
+        walk: Walk,
+        script: Word,
+        place: int,
+        stdin: Stdin,
+        *,
+        certain: bool = True,
+        reads: str | None = None,
+    ) -> None:
         unparsed = Flag.UNPARSED in walk.findings.flags
-        walk.nested(script.text, place, stdin)
+        walk.nested(script.text, place, stdin, reads)
         if not certain and not unparsed and Flag.UNPARSED in walk.findings.flags:
             walk.findings.flags.discard(
                 Flag.UNPARSED
@@ -247,7 +256,7 @@ class KnownPrograms(Programs):
                     findings.flag(
                         Flag.OPAQUE, f"the script that {name} runs is known at run time only", place
                     )
-                self._nested(walk, one.script, place, inner)
+                self._nested(walk, one.script, place, inner, reads=fed if inner in ("text", "pipe") else None)
                 continue
             self.fed = fed if inner in ("text", "pipe") else None
             if name == "xargs" and one.words[-1].form == "computed" and len(one.words) > 1:

@@ -373,13 +373,13 @@ class Walk:
 
     # What programs ask for.
 
-    def nested(self, script: str, parent: int, stdin: Stdin = "channel") -> None:
-        """Walk a script that a command hands to another shell, or to this one again."""
+    def nested(self, script: str, parent: int, stdin: Stdin = "channel", reads: str | None = None) -> None:
+        """Walk a script that a command hands to a shell; `reads` is the text on its stdin, if that is known."""
         findings = self.findings
         if self._depth >= MAX_SCRIPTS:
             raise TooMuch(f"scripts in scripts, more than {MAX_SCRIPTS}")
         walk = Walk(findings, self._programs, parent, self._depth + 1)
-        fed, self._programs.fed = self._programs.fed, None
+        fed, self._programs.fed = self._programs.fed, reads
         place = (findings.cwd, findings.sure_of_cwd)
         source = script.encode("utf-8", "surrogateescape")
         findings.scripts.append((parent, source))
