@@ -47,6 +47,7 @@ _UNESCAPED = re.compile(rb"\\[$`\\]")  # within backticks a shell takes this bac
 _BRACES = re.compile(rb"(?:[^{}]|\{[^{}]*\})*")
 # What one parser calls a command and the other a part of the grammar; what they run is compared all the same.
 _GRAMMAR = frozenset({"time", "coproc", "[", "[[", "((", "let"})
+_CASE = re.compile(rb"\bcase\b")
 
 
 class Several(Enum):
@@ -83,12 +84,25 @@ def agreed(source: bytes, facts: Facts) -> Facts:
     return unparsed(facts.statement, why, facts.language) if why else facts
 
 
+def _case_in_sum(source: bytes) -> bool:
+    """Say whether `case` may stand between "((" and "))"."""
+    at = source.find(b"((")
+    while at >= 0 and (case := _CASE.search(source, at)):
+        end = source.find(b"))", at)
+        if end < 0 or case.start() < end:
+            return True
+        at = source.find(b"((", end)
+    return False
+
+
 def _disagreement(source: bytes, facts: Facts) -> str:
     """Return in what the parsers differ: over the statement if it is doubtful, and over each doubtful script in it."""
     if len(source) > MAX_SOURCE_BYTES:
         return f"in doubt, and longer than {MAX_SOURCE_BYTES} bytes"
     if b"(((" in source:
         return "in doubt, and with three parentheses"
+    if _case_in_sum(source):  # the parenthesis of a pattern has bash take "$((" for two substitutions
+        return "in doubt, and with a case behind two parentheses"
     if b"\r" in source:
         return "a carriage return, which is a part of a word to a shell only"
     inside: dict[int, list[bytes]] = {}
