@@ -32,7 +32,7 @@ from bastion.inlet import Channel, Inlet
 from bastion.requests import Request
 from bastion.script import DataInlet, ScriptInlet
 from bastion.stdin_shell import shell_on_stdin
-from bastion.transfer import Judge, ScpTap, SftpTap, StreamCommand, StreamTap, Tap
+from bastion.transfer import Inspection, Judge, ScpTap, SftpTap, StreamCommand, StreamTap, Tap
 from bastion.transfer.operation import stream_facts
 from policies.classes import CLASSES
 from policies.facts import Command, Facts, Flag
@@ -108,13 +108,13 @@ def _inlet(request: Request, facts: Facts, channel: Channel) -> Inlet | None:
     return None
 
 
-def tap_of(request: Request, judge: Judge) -> Tap | None:
-    """Return what watches the files of a request, and has each operation judged."""
+def tap_of(request: Request, judge: Judge, inspection: Inspection | None = None) -> Tap | None:
+    """Return what watches the files of a request, looks into them, and has each operation judged."""
     if (scp := request.scp) is not None:
-        return ScpTap(scp, judge)
+        return ScpTap(scp, judge, inspection)
     if (stream := request.stream) is not None:
         return StreamTap(stream)
-    return SftpTap(judge) if request.access is Access.SFTP else None
+    return SftpTap(judge, inspection) if request.access is Access.SFTP else None
 
 
 def takes_statements(request: Request) -> bool:

@@ -88,6 +88,12 @@ class Decisions:
 
         One that people have settled is on record. Raise Denied, StatementHeld.
         """
+        mask = self._masking.of(judged.number)
+        if request.stream is not None and mask is not None and mask.plan.refuses_unread:
+            raise Denied(
+                f"{request.stream.program} denied on {self._target.name}: what it carries cannot be read,"
+                f" and the policy refuses what cannot (session {self._recording.id})"
+            )
         try:
             course = await lay_course(request, judged, settled)
         except StatementDenied as denied:

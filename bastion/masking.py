@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bastion.settings import Config
+from bastion.transfer import Inspection
 from policies.masking.plan import Plan
 from policies.masking.redactor import Hit, Redactor
 from policies.model import Access, Request
@@ -91,6 +92,11 @@ class Masking:
         """Forget a channel."""
         self._channels.pop(channel, None)
 
+    def inspection(self, channel: int, session: str) -> Inspection | None:
+        """Return how the files of a channel are looked into."""
+        mask = self.of(channel)
+        return None if mask is None else Inspection(plan=mask.plan, session=session)
+
     def events(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return events as they may be recorded: commands and statements masked; streams are, where they pass."""
         if not self._channels:
@@ -115,7 +121,7 @@ class ChannelMask:
     """The mask of one channel, under the key of its session."""
 
     def __init__(self, plan: Plan, key: bytes) -> None:
-        self._plan = plan
+        self.plan = plan
         self._key = key
         self._redactors: dict[Stream, Redactor] = {stream: plan.redactor(key) for stream in STREAMS}
         self._input = bytearray()  # what came, and is not let out yet
@@ -151,7 +157,7 @@ class ChannelMask:
 
         `spans` gets the places of the labels, in bytes of what is returned.
         """
-        redactor = self._plan.redactor(self._key)
+        redactor = self.plan.redactor(self._key)
         begin = redactor.feed(text)
         end = redactor.finish()
         hits = begin.hits + end.hits

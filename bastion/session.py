@@ -297,7 +297,7 @@ class Session:
             recording=self.recording,
             channel=judged.number,
             quota=quota,
-            tap=tap_of(request, judged.operation),
+            tap=tap_of(request, judged.operation, self._masking.inspection(judged.number, self.id)),
             inlet=course.inlet,
             mask=self._masking.of(judged.number),
             meter=meter,

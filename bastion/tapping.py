@@ -16,12 +16,15 @@ from functools import partial
 from typing import Protocol
 
 from bastion.ends import BotEnd, TargetEnd
-from bastion.inbox import Data
+from bastion.inbox import Data, Inbox
+from bastion.masking import SHORT_BYTES
 from bastion.metering import ChannelMeter
-from bastion.transfer import ScpTap, Side, Tap, Tapped, TransferError, Wait
+from bastion.transfer import Side, Tap, Tapped, TransferError
 from recorder.errors import RecorderError
 from recorder.events import Event
 from recorder.recording import Recording
+
+LOOKED_INTO_BYTES = 256 * 1024  # are handed to a tap at once that looks into files
 
 
 class Append(Protocol):
@@ -53,27 +56,44 @@ class Tapping:
         self._meter = meter
         self._spoke = asyncio.Event()
         self._order = asyncio.Lock()
+        self._call: asyncio.Future[Tapped] | None = None
 
     async def take(self, side: Side, data: bytes) -> None:
         """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""
+        size = LOOKED_INTO_BYTES if self._tap.looks else max(1, len(data))
         call = self._tap.client if side == "client" else self._tap.target
-        wait = await self._through(side, partial(call, data))
-        while wait is not None:
-            judged = await wait()
-            wait = await self._through(side, partial(self._tap.answered, side, judged))
+        for at in range(0, max(1, len(data)), size):
+            tapped = await self._through(side, partial(call, data[at : at + size]), len(data) - at)
+            while tapped.wait is not None or tapped.more:
+                if tapped.wait is not None:
+                    judged = await tapped.wait()
+                    tapped = await self._through(side, partial(self._tap.answered, side, judged))
+                else:
+                    await self.unstalled(side)
+                    if self._inbox(side).closed.is_set():
+                        return
+                    tapped = await self._through(side, partial(call, b""))
         self._spoke.set()
 
-    async def _through(self, side: Side, call: Callable[[], Tapped]) -> Wait | None:
-        """Have the tap deal with something, and let go of what it lets go; return what an operation waits for."""
-        # What one side's answer of scp releases of the other's must not be overtaken by what follows it.
-        async with self._order if isinstance(self._tap, ScpTap) else contextlib.nullcontext():
-            tapped = await self._tapped(call)
+    async def _through(self, side: Side, call: Callable[[], Tapped], size: int = 0) -> Tapped:
+        """Have the tap deal with something, and let go of what it lets go."""
+        if not self._tap.crosses:
+            tapped = await self._tapped(call, size)
             await self._let_go(side, tapped)
-        return tapped.wait
+        else:
+            async with self._order:
+                tapped = await self._tapped(call, size)
+                await self._let_go(side, tapped)
+        # With nothing for it a side that is full must not hold back what comes from it.
+        if tapped.forward if side == "target" else tapped.release or tapped.told:
+            await self._bot.room()
+        if tapped.forward if side == "client" else tapped.release:
+            await self._target.room()
+        return tapped
 
     async def unstalled(self, side: Side) -> None:
         """Wait while the tap holds this side's bytes for an answer of the other, but not for a side that is gone."""
-        inbox = self._bot.inbox if side == "client" else self._target.inbox
+        inbox = self._inbox(side)
         while self._tap.stalled == side and not inbox.closed.is_set():
             self._spoke.clear()
             spoke = asyncio.ensure_future(self._spoke.wait())  # noqa: TID251 - both end right here
@@ -86,38 +106,40 @@ class Tapping:
 
     async def finish(self) -> None:
         """Record the files that were still open; a recorder that fails is told by what failed first."""
+        if self._call is not None and not self._call.done():  # a thread is at work in the tap
+            await asyncio.wait([self._call])
         with contextlib.suppress(RecorderError):
             await self._recording.append(self._events(self._tap.finish()))
 
-    async def _tapped(self, call: Callable[[], Tapped]) -> Tapped:
+    def _inbox(self, side: Side) -> Inbox:
+        return self._bot.inbox if side == "client" else self._target.inbox
+
+    async def _tapped(self, call: Callable[[], Tapped], size: int) -> Tapped:
         try:
-            return call()
+            if not self._tap.looks or size <= SHORT_BYTES:
+                return call()
+            self._call = asyncio.get_running_loop().run_in_executor(None, call)
+            return await asyncio.shield(self._call)
         except TransferError as error:
             await self._append(self._events(error.tapped))
             raise
 
     async def _let_go(self, side: Side, tapped: Tapped) -> None:
-        """Record and let go; with nothing to release, a side that is full must not hold back what comes from it."""
+        """Record what was found, then let go of what may go on."""
         events, forward, release = self._events(tapped), tapped.forward, tapped.release
-        if tapped.told:
-            await self._append(events)
-            await self._bot.write(tapped.told, error=True)
-            events = []
+        to_bot, to_target = (release, forward) if side == "client" else (forward, release)
         if self._meter is not None:
-            await self._meter.take(release if side == "client" else forward)
-        if side == "client":
-            await self._append(events, bytes_in=len(forward), bytes_out=len(release))
-            if release:
-                await self._bot.write(release)
-            if tapped.owes:
-                # The target's direction writes it, so that it cannot come between a packet's halves.
-                self._target.inbox.put(Data(b""))
-            await self._target.write(forward)
-        else:
-            await self._append(events, bytes_in=len(release), bytes_out=len(forward))
-            if release:
-                await self._target.write(release)
-            await self._bot.write(forward)
+            await self._meter.take(to_bot)
+        await self._append(events, bytes_in=len(to_target), bytes_out=len(to_bot))
+        if tapped.told:
+            self._bot.send(tapped.told, error=True)
+        if to_bot:
+            self._bot.send(to_bot)
+        if tapped.owes:
+            # The target's direction writes it, so that it cannot come between a packet's halves.
+            self._target.inbox.put(Data(b""))
+        if to_target:
+            self._target.send(to_target)
 
     def _events(self, tapped: Tapped) -> list[Event]:
         at_us = self._recording.at_us()

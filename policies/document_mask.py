@@ -12,7 +12,7 @@ from pydantic import Field, Strict, model_validator
 from policies.document_table import Table
 from policies.document_when import OneOrMore, RuleId, WhenTable
 from policies.masking.action import MAX_EDGE, Action, ActionKind
-from policies.masking.plan import MaskRule, chosen
+from policies.masking.plan import MaskRule, Unreadable, chosen
 
 Edge = Annotated[int, Field(ge=0, le=MAX_EDGE)]
 
@@ -39,6 +39,16 @@ class MaskTable(Table):
     )
     first: Edge = Field(default=0, description="With partial: how many characters stay at the beginning.")
     last: Edge = Field(default=MAX_EDGE, description="With partial: how many characters stay at the end.")
+    spool: bool = Field(
+        default=False,
+        description="Files that go out by sftp or scp are looked through from end to end before any of them is let go "
+        "of; else a file is stopped where something begins that must not pass.",
+    )
+    unreadable: Unreadable = Field(
+        default="count",
+        description="What becomes of files that go out and cannot be read (compressed, encrypted, archives, office "
+        "files; all of rsync and git): count (as unread, not as clean), deny.",
+    )
 
     @model_validator(mode="after")
     def _known(self) -> MaskTable:
@@ -57,4 +67,6 @@ class MaskTable(Table):
             when=self.when.when(),
             detectors=chosen(self.kinds, self.detectors),
             action=Action(kind=self.action, first=self.first, last=self.last),
+            spool=self.spool,
+            unreadable=self.unreadable,
         )

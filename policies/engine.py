@@ -257,6 +257,7 @@ def _canonical_mask(rule: MaskRule) -> dict[str, Any]:
         "when": _spoken(rule.when, ("groups", "identities", "targets", "logins", "access")),
         "detectors": sorted(rule.detectors),
         "action": [rule.action.kind.value, rule.action.first, rule.action.last],
+        "files": [rule.spool, rule.unreadable],
     }
 
 

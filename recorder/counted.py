@@ -38,7 +38,7 @@ def counted(path: Path, identity: str, *, begun_us: int, since_us: int) -> Itera
     try:
         rows = connection.execute(_ROWS, (identity, begun_us, since_us, f'"{LIMIT_PREFIX}')).fetchall()
         for session, exposure in rows:
-            _detectors, limits = split_exposure(json.loads(exposure))
+            _detectors, limits, _files = split_exposure(json.loads(exposure))
             for limit, counts in limits.items():
                 yield Counted(
                     session=session, limit=limit, counts={measure: int(n) for measure, n in counts.items()}

@@ -67,7 +67,8 @@ class Filter:
 class SessionRow:
     """One session as lists show it; times are microseconds since 1970.
 
-    `exposure` is hits by detector and action, `limits` what each limit has counted, by measure.
+    `exposure` is hits by detector and action, `limits` what each limit has counted, by measure, `files` how many went
+    which way by what their content was.
     """
 
     id: str
@@ -87,6 +88,7 @@ class SessionRow:
     claims: Mapping[str, str]
     exposure: Mapping[str, Mapping[str, int]]
     limits: Mapping[str, Mapping[str, int]]
+    files: Mapping[str, Mapping[str, int]]
     sealed: bool
 
 
@@ -209,7 +211,7 @@ class Evidence:
 def _session_row(row: Sequence[Any]) -> SessionRow:
     """Return one row of a list; what was altered beyond recognition is shown as damaged, and hides no other row."""
     try:
-        exposure, limits = split_exposure(json.loads(row[16]))
+        exposure, limits, files = split_exposure(json.loads(row[16]))
         return msgspec.convert(
             {
                 **dict(zip(_COLUMNS, row, strict=False)),
@@ -217,6 +219,7 @@ def _session_row(row: Sequence[Any]) -> SessionRow:
                 "claims": json.loads(row[14]),
                 "exposure": exposure,
                 "limits": limits,
+                "files": files,
                 "sealed": row[15] is not None,
             },
             SessionRow,
@@ -241,5 +244,6 @@ def _session_row(row: Sequence[Any]) -> SessionRow:
             claims={},
             exposure={},
             limits={},
+            files={},
             sealed=False,
         )

@@ -26,20 +26,23 @@ class State(StrEnum):
 
 
 ROW_KINDS = frozenset(
-    {Kind.OPEN, Kind.REQUEST, Kind.MASK, Kind.LIMIT, Kind.EXIT, Kind.CLOSE}
+    {Kind.OPEN, Kind.REQUEST, Kind.MASK, Kind.LIMIT, Kind.FILE, Kind.DIGEST, Kind.EXIT, Kind.CLOSE}
 )  # events that change the row
 LIMIT_PREFIX = "limit "  # in an exposure, before a limit's id: no detector is called so
 
 
-def split_exposure(exposure: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a row's exposure says of detectors, and what of limits, by their ids."""
-    detectors = {name: counts for name, counts in exposure.items() if not name.startswith(LIMIT_PREFIX)}
-    limits = {
-        name.removeprefix(LIMIT_PREFIX): counts
-        for name, counts in exposure.items()
-        if name.startswith(LIMIT_PREFIX)
+FILES = {"download": "files out", "upload": "files in"}  # in an exposure: no detector is called so
+_STREAMS = {"output": FILES["download"], "input": FILES["upload"]}
+
+
+def split_exposure(exposure: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return what a row's exposure says of detectors, of limits by their ids, and of files (by FILES)."""
+    files = {way: exposure[way] for way in FILES.values() if way in exposure}
+    limits = {name: counts for name, counts in exposure.items() if name.startswith(LIMIT_PREFIX)}
+    detectors = {
+        name: counts for name, counts in exposure.items() if name not in files and name not in limits
     }
-    return detectors, limits
+    return detectors, {name.removeprefix(LIMIT_PREFIX): counts for name, counts in limits.items()}, files
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +64,8 @@ class Summary:
     bytes_in: int = 0
     bytes_out: int = 0
     claims: dict[str, str] = field(default_factory=dict)
-    # Of a detector its hits by what became of them; of a limit (LIMIT_PREFIX) what was counted by measure.
+    # Of a detector its hits by what became of them; of a limit (LIMIT_PREFIX) what was counted by measure; of FILES how
+    # many by what their content was, and their bytes.
     exposure: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def apply(self, event: Event) -> bool:
@@ -84,6 +88,12 @@ class Summary:
             case Kind.LIMIT:
                 for limit, counts in detail["counted"].items():
                     self.exposure[LIMIT_PREFIX + limit] = dict(counts)
+            case Kind.FILE:
+                return self._file(detail)
+            case Kind.DIGEST:
+                if not detail.get("ended"):
+                    return False
+                self._count(_STREAMS[detail["stream"]], "unread", detail["length"])
             case Kind.EXIT:
                 self.exit_status, self.exit_signal = detail.get("status"), detail.get("signal")
             case Kind.CLOSE:
@@ -92,6 +102,19 @@ class Summary:
                 self.end_reason = detail["reason"]
                 self.bytes_in, self.bytes_out = detail["bytes_in"], detail["bytes_out"]
         return True
+
+    def _file(self, detail: dict[str, Any]) -> bool:
+        """Count a file of which something has passed, or would have; say whether it is one."""
+        content = detail.get("content", "unread")
+        moved = detail["op"] == "close" and (detail["length"] or detail.get("eof") or content == "stopped")
+        if moved:
+            self._count(FILES[detail["direction"]], content, detail["length"])
+        return bool(moved)
+
+    def _count(self, way: str, content: str, length: int) -> None:
+        counts = self.exposure.setdefault(way, {"bytes": 0})
+        counts[content] = counts.get(content, 0) + 1
+        counts["bytes"] += length
 
     def row(self) -> dict[str, Any]:
         """Return the row, by column, without `seal` (which the audit chain gives)."""

@@ -22,6 +22,7 @@ from recorder.evidence import Filter, SessionRow
 from recorder.terminal import plain
 
 PASSES = "detect"  # the action that lets a value through
+CONTENTS = ("clean", "hit", "unread", "stopped")
 BY = ("identity", "owner", "target", "detector", "session")
 
 
@@ -34,19 +35,24 @@ class Count:
     sessions: set[str] = field(default_factory=set)
     bytes_out: int = 0
     detectors: dict[str, dict[str, int]] = field(default_factory=dict)
+    files: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def add(self, row: SessionRow, exposure: Mapping[str, Mapping[str, int]]) -> None:
         """Take one session in, with the hits that count here."""
         if row.id not in self.sessions:
             self.sessions.add(row.id)
             self.bytes_out += row.bytes_out
+            for way, counts in row.files.items():
+                added = self.files.setdefault(way, {})
+                for content, count in counts.items():
+                    added[content] = added.get(content, 0) + count
         for detector, actions in exposure.items():
             for action, hits in actions.items():
                 passed = action == PASSES
                 self.passed += hits if passed else 0
                 self.masked += 0 if passed else hits
-                counts = self.detectors.setdefault(detector, {"masked": 0, "passed": 0})
-                counts["passed" if passed else "masked"] += hits
+                found = self.detectors.setdefault(detector, {"masked": 0, "passed": 0})
+                found["passed" if passed else "masked"] += hits
 
 
 def counted(rows: Sequence[SessionRow], by: str) -> dict[str, Count]:
@@ -86,7 +92,8 @@ def exposure(
     """Say what sensitive data sessions saw: how often something was masked, and how often it passed.
 
     What counts are the detectors that [[mask]] rules of the policy name for a session; where no rule named any,
-    nothing was looked for, and a 0 says nothing.
+    nothing was looked for, and a 0 says nothing. Files out are those by sftp and scp, and streams of rsync and git:
+    clean, with a hit that may pass, unread (nothing was looked for, or it could not be read), or stopped.
     """
     wanted = Filter(
         identity=identity, target=target, since_us=since_us(since, Clock().now_us()) if since else None
@@ -108,6 +115,7 @@ def _object(by: str, key: str, count: Count) -> dict[str, Any]:
         "sessions": len(count.sessions),
         "bytes_out": count.bytes_out,
         "detectors": count.detectors,
+        "files": count.files,
     }
 
 
@@ -121,11 +129,12 @@ def _table(by: str, counts: Mapping[str, Count]) -> str:
             count.masked,
             len(count.sessions),
             count.bytes_out,
+            files_text(count.files.get("files out", {})),
             plain(", ".join(sorted(count.detectors))) if by != "detector" else "",
         )
         for key, count in counts.items()
     ]
-    headers = (by, "passed", "masked", "sessions", "bytes out", "what")
+    headers = (by, "passed", "masked", "sessions", "bytes out", "files out", "what")
     return str(tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True))
 
 
@@ -149,3 +158,9 @@ def limits_text(limits: Mapping[str, Mapping[str, int]]) -> str:
         for measure, count in counts.items()
     ]
     return "; ".join(counted)
+
+
+def files_text(counts: Mapping[str, int]) -> str:
+    """Return how many files went one way, by what their content was: `2 clean, 1 unread`."""
+    told = [f"{counts[content]} {content}" for content in CONTENTS if counts.get(content)]
+    return ", ".join(told) or "none"

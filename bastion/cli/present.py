@@ -13,7 +13,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bastion.cli.exposure import exposure_text, limits_text
+from bastion.cli.exposure import exposure_text, files_text, limits_text
 from bastion.cli.times import iso, lasted, short
 from recorder.events import Event, Kind
 from recorder.evidence import SessionRow
@@ -42,6 +42,7 @@ def session_object(row: SessionRow) -> dict[str, Any]:
         "claims": dict(row.claims),
         "exposure": {name: dict(counts) for name, counts in row.exposure.items()},
         "limits": {name: dict(counts) for name, counts in row.limits.items()},
+        "file_counts": {way: dict(counts) for way, counts in row.files.items()},
         "sealed": row.sealed,
     }
 
@@ -129,6 +130,10 @@ def details_text(shown: dict[str, Any]) -> str:
         ("moved", f"{shown['bytes_in']} bytes in, {shown['bytes_out']} bytes out"),
         ("exposed", exposure_text(shown["exposure"])),
         *([("limits", limits_text(shown["limits"]))] if shown["limits"] else []),
+        *(
+            (way, f"{files_text(counts)}; {counts['bytes']} bytes")
+            for way, counts in shown["file_counts"].items()
+        ),
         ("key", f"{shown['certificate'].get('key')}, certificate {shown['certificate'].get('key_id')}"),
     ]
     lines += [f"{name:<9} {plain(str(value))}" for name, value in pairs]
@@ -224,6 +229,10 @@ def _file(entry: dict[str, Any]) -> str:
         return f"+{entry['at_s']}s #{entry['channel']} {entry['what']} sha256 {entry['sha256']}"
     if entry["op"] == "close":
         whole = "" if entry.get("complete", True) else ", NOT COMPLETE"
+        content = str(entry.get("content", ""))
+        if content == "unread":
+            content += f" ({entry.get('unread', '')})"
+        whole += f", {plain(content)}" if content else ""
         return (
             f"+{entry['at_s']}s #{entry['channel']} {entry['direction']} {plain(str(entry['path']))}"
             f" {entry['length']} bytes sha256 {entry['sha256']}{whole}"

@@ -8,12 +8,16 @@ Errors  TransferError: the stream is malformed or past a bound; the session ends
 |----------------|----------------------------------------------------------------------|
 | tap.py         | the shape of every tap: Tap, Tapped, TapEvent                        |
 | flow.py        | one file's bytes in one direction: length, running SHA-256, extents  |
+| look.py        | what a file's content is: clean, a hit, unread, stopped              |
 | sftp.py        | SFTP version 3: requests, answers, handles                           |
 | sftp_wire.py   | SFTP packets: cutting a stream into them, reading their fields       |
 | sftp_request.py| what each kind of request asks for                                   |
 | sftp_handle.py | one handle from OPEN to CLOSE                                        |
+| sftp_reads.py  | what is read of one file, held until it is decided                   |
+| sftp_looking.py| the same for all files of a channel, and the reads that are our own  |
 | scp.py         | the scp protocol that `scp -O` speaks: records, answers, payload     |
 | scp_record.py  | one line of it                                                       |
+| scp_content.py | what an scp stream has of one file, held until it is decided         |
 | scp_place.py   | which path on the target a line means                                |
 | scp_command.py | which commands are an scp server and nothing else                    |
 | stream.py      | rsync and git streams: length and running SHA-256 of each direction  |
@@ -30,6 +34,9 @@ The FILE events of a tap, by `op`; every path is text, bytes that are not UTF-8 
               sequential also extents ([offset, length] in the order passed) and perhaps extents_truncated;
               `failed` counts refused reads or writes, `eof` says that the target reported the file's end,
               `size` is what scp announced
+              `content` is clean, hit (something was found that may pass), unread (with why: nothing was looked
+              for, or it could not be read) or stopped (with the detector and the offset of what stopped it)
+- `stop`      path, direction, reason, detector and offset: from here on nothing of the file went to the client
 - `list`      path, status: a directory was read
 - `remove`, `rename`, `posix-rename`, `mkdir`, `rmdir`, `symlink`, `hardlink`, `copy-data`: path, `to` where
   there are two, status
@@ -50,6 +57,7 @@ directory, `path` takes it for one and `or_path` does not.
 """
 
 from bastion.transfer.errors import OperationDenied, TransferError
+from bastion.transfer.look import Inspection
 from bastion.transfer.scp import ScpTap
 from bastion.transfer.scp_command import ScpCommand, parse_scp_command
 from bastion.transfer.sftp import SftpTap
@@ -58,6 +66,7 @@ from bastion.transfer.stream_command import StreamCommand, parse_stream_command
 from bastion.transfer.tap import Judge, Judged, Side, Tap, TapEvent, Tapped, Wait
 
 __all__ = [
+    "Inspection",
     "Judge",
     "Judged",
     "OperationDenied",

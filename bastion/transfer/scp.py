@@ -2,7 +2,7 @@
 
 In      the bytes of both sides; the client is the source of an upload, the target that of a download
 Out     Tapped; what a source sends before the sink answered waits, and comes out as `release` of that answer
-Holds   HELD_BYTES_MAX of the source; one line of the sink (scp_record.LINE_BYTES_MAX)
+Holds   HELD_BYTES_MAX of the source; what a file's Content does; one line of the sink (scp_record.LINE_BYTES_MAX)
 Errors  TransferError: not scp, an answer too many, a name outside of its directory, past a bound
 Source  OpenSSH scp.c, source() and sink()
 
@@ -18,10 +18,12 @@ from typing import Any, NoReturn
 
 from bastion.transfer.errors import OperationDenied, TransferError
 from bastion.transfer.flow import Direction, Flow
+from bastion.transfer.look import NOT_LOOKED_INTO, Inspection, Seen
 from bastion.transfer.operation import scp_facts
 from bastion.transfer.scp_command import ScpCommand
+from bastion.transfer.scp_content import SPOOL_BYTES_MAX, Content
 from bastion.transfer.scp_place import Place
-from bastion.transfer.scp_record import LINE_BYTES_MAX, Record, read_record
+from bastion.transfer.scp_record import LINE_BYTES_MAX, Record, is_record, read_record
 from bastion.transfer.tap import Journal, Judge, Judged, OperationHeld, Side, Tapped, Wait
 from recorder.events import Kind
 
@@ -44,8 +46,18 @@ _VERDICT = Record(type="verdict")
 class ScpTap:
     """A Tap for one scp server."""
 
-    def __init__(self, command: ScpCommand, judge: Judge = lambda facts: None) -> None:
+    crosses = True
+
+    def __init__(
+        self,
+        command: ScpCommand,
+        judge: Judge = lambda facts: None,
+        inspection: Inspection | None = None,
+    ) -> None:
+        """With an `inspection` files are looked into on their way, and the stream ends where one must not go on."""
         self._judge = judge
+        self._inspection = inspection
+        self.looks = inspection is not None
         self._direction: Direction = "upload" if command.upload else "download"
         self._source: Side = "client" if command.upload else "target"
         kinds = (Kind.CLIENT_PROTOCOL, Kind.TARGET_PROTOCOL)
@@ -59,11 +71,13 @@ class ScpTap:
         self._asked: Record | None = _GREETING  # waits for an answer of the sink
         self._paths: dict[str, str] = {}
         self._size = 0
+        self._taken = 0  # of the payload, whether it has gone on or not
         self._flow: Flow | None = None
         self._readable = True
         self._wait: Wait | None = None  # the file at hand waits for people
         self._judged: Judged | None = None  # what they have said
         self._fault = ""
+        self._content: Content | None = None
 
     @property
     def stalled(self) -> Side | None:
@@ -90,9 +104,14 @@ class ScpTap:
             self._answered("unanswered")
         if self._flow:
             self._close(complete=False, status="not-closed")
-        for kind, held in ((self._source_kind, self._from_source), (self._sink_kind, self._from_sink)):
-            self._journal.unreleased(kind, bytes(held[:HELD_BYTES_MAX]))
-            held.clear()
+        source = bytes(self._from_source[:HELD_BYTES_MAX])
+        if self._inspection is not None:  # no more than a record: the rest may be the content of files
+            line = source[:LINE_BYTES_MAX].partition(b"\n")[0] + b"\n"
+            source = line if is_record(line) else b""
+        self._journal.unreleased(self._source_kind, source)
+        self._journal.unreleased(self._sink_kind, bytes(self._from_sink[:HELD_BYTES_MAX]))
+        self._from_source.clear()
+        self._from_sink.clear()
         return Tapped(events=self._journal.take())
 
     def _pass(self, side: Side, data: bytes, *, go_on: bool = False) -> Tapped:
@@ -134,11 +153,13 @@ class ScpTap:
         at = 0
         try:
             while self._asked is None and self._wait is None and at < len(buffer):
-                item = self._item(buffer, at)
-                if not item:
+                size, item = self._item(buffer, at)
+                if not size:
                     break
                 passed.append(item)
-                at += len(item)
+                at += size
+                if self._content is not None and self._content.seen.stopped:
+                    raise OperationDenied(self._content.seen.stopped)
         except OperationHeld as waiting:
             self._wait = waiting.wait
         finally:
@@ -149,14 +170,18 @@ class ScpTap:
         if len(held) > HELD_BYTES_MAX:
             _refuse("scp stream goes on too far without an answer")
 
-    def _item(self, buffer: bytes | bytearray, at: int) -> bytes:
-        """Deal with one record, piece of payload or verdict; return its bytes, none if it is not whole."""
+    def _item(self, buffer: bytes | bytearray, at: int) -> tuple[int, bytes]:
+        """Deal with one record, piece of payload or verdict; return its size (0: not whole) and what goes on."""
         if self._next is _Next.PAYLOAD and self._flow:
-            piece = bytes(buffer[at : at + self._size - self._flow.length])
-            self._journal.file(self._flow.add(piece, self._flow.length))
-            if self._flow.length == self._size:
+            piece = bytes(buffer[at : at + self._size - self._taken])
+            self._taken += len(piece)
+            last = self._taken == self._size
+            if last:
                 self._next = _Next.VERDICT
-            return piece
+            passed = piece if self._content is None else self._content.passed(piece, last=last)
+            if passed:
+                self._journal.file(self._flow.add(passed, self._flow.length))
+            return len(piece), passed
         if self._next is _Next.VERDICT and buffer[at] == 0:
             line = b"\0"
         elif buffer[at] in _COMPLAINTS or self._next is _Next.RECORD:
@@ -166,7 +191,7 @@ class ScpTap:
         if line:
             self._take(line)
             self._journal.protocol(self._source_kind, line)
-        return line
+        return len(line), line
 
     def _take(self, line: bytes) -> None:
         """Take a record or verdict, which the sink will answer; a complaint between files gets no answer."""
@@ -187,6 +212,8 @@ class ScpTap:
     def _check(self, record: Record) -> None:
         """Put a file or directory before the judge; raise OperationDenied or OperationHeld."""
         upload, folder = self._direction == "upload", record.type == "D"
+        if record.type == "C" and self._inspection is not None and not upload:
+            self._check_size(record, self._inspection)
         judged, self._judged = (
             self._judged or self._judge(scp_facts(upload, self._paths, folder=folder)),
             None,
@@ -200,6 +227,14 @@ class ScpTap:
             op = ("mkdir" if upload else "list") if folder else "open"
             self._journal.file({"op": op, **self._paths, "direction": self._direction, "status": "denied"})
             raise OperationDenied(judged.denied, status=judged.status)
+
+    def _check_size(self, record: Record, inspection: Inspection) -> None:
+        """Refuse a file that is to be looked through ahead and is too large for it."""
+        if inspection.plan.spool and record.size > SPOOL_BYTES_MAX:
+            why = f"it is larger than the {SPOOL_BYTES_MAX} bytes that scp -O can have looked through ahead: use sftp"
+            seen = Seen("download", self._paths["path"], self._journal.happened)
+            seen.refuse(why)
+            raise OperationDenied(seen.stopped)
 
     # --- the sink
 
@@ -233,6 +268,10 @@ class ScpTap:
                 self._journal.file({"op": "open", **detail, "size": record.size, "status": status})
                 if status == "ok":
                     self._flow, self._size = Flow(self._direction, **self._paths), record.size
+                    self._taken = 0
+                    if self._inspection is not None:
+                        seen = Seen(self._direction, self._paths["path"], self._journal.happened)
+                        self._content = Content(self._inspection, seen, holds=self._direction == "download")
                     self._next = _Next.PAYLOAD if record.size else _Next.VERDICT
             case "D":
                 op = "mkdir" if self._direction == "upload" else "list"
@@ -248,7 +287,9 @@ class ScpTap:
         if flow:
             if status == "ok" and not complete:
                 status = "failed"
-            self._journal.file(flow.closed(complete=complete, status=status, size=self._size))
+            content = NOT_LOOKED_INTO if self._content is None else self._content.ended()
+            self._content = None
+            self._journal.file(flow.closed(complete=complete, status=status, size=self._size, **content))
 
 
 def _line(buffer: bytes | bytearray, at: int) -> bytes:

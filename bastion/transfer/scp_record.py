@@ -49,3 +49,8 @@ def read_record(line: bytes) -> Record:
         size=int(entry[3]),
         name=path_text(entry[4]),
     )
+
+
+def is_record(line: bytes) -> bool:
+    """Say whether the line is a record."""
+    return line == b"E\n" or bool(_TIMES.fullmatch(line) or _ENTRY.fullmatch(line))

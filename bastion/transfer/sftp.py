@@ -16,12 +16,13 @@ from typing import Any, NamedTuple, NoReturn
 
 from bastion.transfer.errors import TransferError
 from bastion.transfer.flow import Direction
+from bastion.transfer.look import Inspection
 from bastion.transfer.operation import sftp_facts
 from bastion.transfer.sftp_handle import Opened
+from bastion.transfer.sftp_looking import Coming, Looking
 from bastion.transfer.sftp_request import Request, read_request
 from bastion.transfer.sftp_wire import (
     HANDLE_BYTES_MAX,
-    PACKET_BYTES_MAX,
     STATUS_EOF,
     STATUS_OK,
     Fields,
@@ -30,6 +31,7 @@ from bastion.transfer.sftp_wire import (
     PacketType,
     Piece,
     denial,
+    first_packet,
     status_text,
 )
 from bastion.transfer.tap import Journal, Judge, Judged, OperationHeld, Side, TapEvent, Tapped, Wait
@@ -52,24 +54,30 @@ class _Pending(NamedTuple):
 
 
 class _Payload(NamedTuple):
-    """The payload under way on one side; `pending` is the WRITE that it completes."""
+    """The payload under way on one side; `pending` is the WRITE that it completes. What is `coming` is held."""
 
     opened: Opened
     direction: Direction
     offset: int
     pending: _Pending | None
+    coming: Coming | None = None
+
+
+class _Full(Exception):
+    """The client has asked for as much as may be held for it: the rest of what it says waits."""
 
 
 class SftpTap:
     """A Tap for the sftp subsystem; what `judge` denies is answered here, and never reaches the target."""
 
-    def __init__(self, judge: Judge = lambda facts: None) -> None:
+    def __init__(self, judge: Judge = lambda facts: None, inspection: Inspection | None = None) -> None:
+        """With an `inspection` files are looked into on their way, and stopped where they must not go on."""
         self._judge = judge
         self._answers = bytearray()  # to requests that were denied, for the client
         self._journal = Journal()
         self._judged: list[
             Judged
-        ] = []  # what has been said of the request at hand, which waits for the last of them
+        ] = []  # what was said of the request at hand; it may wait for the last of them
         self._streams: dict[Side, PacketStream] = {
             "client": PacketStream("client"),
             "target": PacketStream("target"),
@@ -81,21 +89,31 @@ class SftpTap:
         self._greeted = False
         self._agreed = False
         self._fault = ""
+        self._full = False
+        self._looking = None
+        if inspection is not None:
+            self._looking = Looking(inspection, self._journal, self._pending, self._report)
+        self.looks = self.crosses = inspection is not None
 
     @property
     def stalled(self) -> Side | None:
-        """Name the client when it has asked for more than the target should owe at a time."""
-        return "client" if len(self._pending) >= OUTSTANDING_STALL else None
+        """Name the client when it has asked for more than the target should owe, or we hold, at a time."""
+        return "client" if self._full or len(self._pending) >= OUTSTANDING_STALL else None
 
     def client(self, data: bytes) -> Tapped:
         """Take bytes from the bot; see Tap."""
-        return self._pass("client", Kind.CLIENT_PROTOCOL, self._asked, data)
+        passed = self._pass("client", Kind.CLIENT_PROTOCOL, self._asked, data)
+        requests = self._own_requests()
+        return replace(passed, forward=passed.forward + requests) if requests else passed
 
     def target(self, data: bytes) -> Tapped:
         """Take bytes from the target; our own answers go between two of its packets; see Tap."""
         before = self._own_answers()
         passed = self._pass("target", Kind.TARGET_PROTOCOL, self._answered, data)
-        return replace(passed, forward=before + passed.forward + self._own_answers())
+        if self._looking is not None and self._looking.roomy:
+            self._full = False
+        forward = before + passed.forward + self._own_answers()
+        return replace(passed, forward=forward, release=self._own_requests())
 
     def answered(self, side: Side, judged: Judged) -> Tapped:
         """Go on with the request that has waited; see Tap."""
@@ -113,23 +131,38 @@ class SftpTap:
         for opened in (*used, *self._handles.values()):
             self._report(opened.ended() if opened else [])
         self._pending.clear()
-        self._journal.unreleased(Kind.CLIENT_PROTOCOL, self._streams["client"].drop()[:PACKET_BYTES_MAX])
-        self._journal.unreleased(Kind.TARGET_PROTOCOL, self._streams["target"].drop()[:PACKET_BYTES_MAX])
+        for side, stream in self._streams.items():
+            kind = Kind.CLIENT_PROTOCOL if side == "client" else Kind.TARGET_PROTOCOL
+            self._journal.unreleased(
+                kind, stream.drop() if self._looking is None else first_packet(stream.drop())
+            )
         return Tapped(events=self._journal.take())
 
     def _own_answers(self) -> bytes:
         """Return the answers that wait, if the target's stream is between two packets."""
-        if "target" in self._payload:
+        payload = self._payload.get("target")
+        if payload is not None and payload.coming is None:
             return b""
         answers = bytes(self._answers)
         self._answers.clear()
+        if self._looking is not None:
+            answers += bytes(self._looking.answers)
+            self._looking.answers.clear()
         return answers
+
+    def _own_requests(self) -> bytes:
+        """Return what we ask the target ourselves, if the client's stream is between two packets."""
+        if self._looking is None or "client" in self._payload:
+            return b""
+        requests = bytes(self._looking.requests)
+        self._looking.requests.clear()
+        return requests
 
     def _pass(self, side: Side, kind: Kind, came: Callable[[Packet], Details | None], data: bytes) -> Tapped:
         """Deal with all that is whole; a packet is recorded before what follows from it."""
         if self._fault:
             raise TransferError(self._fault)
-        stream, wait = self._streams[side], None
+        stream, wait, more = self._streams[side], None, False
         try:
             for item in stream.items(data):
                 if isinstance(item, Piece):
@@ -143,20 +176,36 @@ class SftpTap:
                     self._report(details)
         except OperationHeld as held:  # its packet is not dealt with, and comes again
             wait = held.wait
+        except _Full:  # likewise
+            self._full = more = True
         except TransferError as error:
             self._fault = error.public
-            error.tapped = self._tapped(side, None)
+            error.tapped = self._tapped(side)
             raise
-        return self._tapped(side, wait)
+        return self._tapped(side, wait, more=more)
 
-    def _tapped(self, side: Side, wait: Wait | None) -> Tapped:
+    def _tapped(self, side: Side, wait: Wait | None = None, *, more: bool = False) -> Tapped:
         return Tapped(
             forward=self._streams[side].take(),
             events=self._journal.take(),
-            owes=side == "client" and bool(self._answers),
+            owes=side == "client" and self._has_answers(),
             told=self._journal.told(),
             wait=wait,
+            more=more,
         )
+
+    def _has_answers(self) -> bool:
+        return bool(self._answers) or (self._looking is not None and bool(self._looking.answers))
+
+    def _held(self, opened: Opened, coming: Coming, piece: Piece) -> Details:
+        """Keep payload until it is looked into."""
+        coming.data += piece.data
+        self._streams["target"].leave_out(piece)
+        if piece.last:
+            del self._payload["target"]
+            if self._looking is not None and opened.look is not None:
+                self._looking.came(opened, opened.look, coming)
+        return []
 
     def _report(self, details: Details) -> None:
         for detail in details:
@@ -164,7 +213,9 @@ class SftpTap:
 
     def _flowed(self, side: Side, piece: Piece) -> Details:
         """Count payload; when a packet has all of it, a WRITE is asked for or a READ is settled."""
-        opened, direction, offset, pending = self._payload[side]
+        opened, direction, offset, pending, coming = self._payload[side]
+        if coming is not None:
+            return self._held(opened, coming, piece)
         size = len(piece.data)
         details = [opened.passed(direction, piece.data, offset)] if size else []
         if not piece.last:
@@ -187,7 +238,7 @@ class SftpTap:
         if not self._agreed:
             _refuse("sftp from the client asks before a version was agreed")
         request = read_request(packet)
-        if request.id in self._pending:
+        if request.id in self._pending or (self._looking is not None and self._looking.uses(request.id)):
             _refuse("sftp from the client uses a request id that is still in use")
         if len(self._pending) >= OUTSTANDING_MAX or (request.detail and self._operations >= OPERATIONS_MAX):
             _refuse("sftp from the client has too many requests outstanding")
@@ -201,9 +252,16 @@ class SftpTap:
             if request.type == PacketType.WRITE:
                 self._payload["client"] = _Payload(opened, "upload", request.offset, pending)
                 return []
+            if self._looking is not None and opened.look is not None:
+                if self._looking.denies(opened.look, request, packet.raw):
+                    return None
+                if self._looking.full(request):
+                    raise _Full
+                self._looking.asked(opened.look, request)
             opened.asked()
-        elif request.type == PacketType.CLOSE and request.handle is not None:
+        elif request.type == PacketType.CLOSE and opened is not None and request.handle is not None:
             del self._handles[request.handle]  # invalid whatever the answer, draft section 6.3
+            opened.closing = True
         self._pending[request.id] = pending
         self._operations += request.detail is not None
         return []
@@ -253,12 +311,15 @@ class SftpTap:
             _refuse("sftp from the client names a handle that is not open")
         return opened
 
-    def _answered(self, packet: Packet) -> Details:
-        """Take an answer from the target."""
+    def _answered(self, packet: Packet) -> Details | None:
+        """Take an answer from the target; None if it is held, or is one to us."""
         fields = Fields("target", packet.raw)
         number = fields.u32()
         if packet.type == PacketType.VERSION:
             return self._version(number)
+        if self._looking is not None and (asked := self._looking.is_own(number)) is not None:
+            self._answered_us(self._looking, asked, packet, fields)
+            return None
         pending = self._pending.get(number)
         if pending is None or not pending.request.may_answer(packet.type):
             _refuse("sftp from the target answers a request that was not made")
@@ -267,8 +328,9 @@ class SftpTap:
             if fields.u32() > request.length:
                 _refuse("sftp from the target answers with more than was asked for")
             del self._pending[number]
-            self._payload["target"] = _Payload(opened, "download", request.offset, None)
-            return []
+            coming = None if opened.look is None else Coming(packet.raw, request)
+            self._payload["target"] = _Payload(opened, "download", request.offset, None, coming)
+            return [] if coming is None else None
         code = STATUS_OK
         if packet.type == PacketType.HANDLE:
             self._open(fields.string(HANDLE_BYTES_MAX), request)
@@ -277,8 +339,21 @@ class SftpTap:
         del self._pending[number]
         self._operations -= request.detail is not None
         if opened and request.type in (PacketType.READ, PacketType.WRITE):
+            if self._looking is not None and opened.look is not None and request.type == PacketType.READ:
+                self._looking.failed(opened, opened.look, request, ended=code == STATUS_EOF)
             return _transferred(opened, request.type, code)
         return _concluded(pending, status_text(code))
+
+    def _answered_us(self, looking: Looking, opened: Opened, packet: Packet, fields: Fields) -> None:
+        """Take an answer to a READ of our own."""
+        if packet.type == PacketType.DATA:
+            looking.answered_us(packet.raw)
+            self._payload["target"] = _Payload(opened, "download", 0, None, Coming(packet.raw, None))
+        elif packet.type == PacketType.STATUS:
+            code = fields.u32()
+            looking.own_failed(opened, packet.raw, status_text(code), ended=code == STATUS_EOF)
+        else:
+            _refuse("sftp from the target answers a request that was not made")
 
     def _version(self, version: int) -> Details:
         if self._agreed or not self._greeted:
@@ -294,7 +369,10 @@ class SftpTap:
         if len(self._handles) >= HANDLES_MAX:
             _refuse("sftp from the client has too many files open")
         is_file = request.type == PacketType.OPEN
-        self._handles[handle] = Opened(request.path, is_file=is_file, flags=request.flags)
+        opened = Opened(request.path, is_file=is_file, flags=request.flags, handle=handle)
+        self._handles[handle] = opened
+        if is_file and self._looking is not None:
+            self._looking.begin(opened)
 
 
 def _transferred(opened: Opened, request_type: int, code: int) -> Details:

@@ -8,23 +8,55 @@ Source  draft-ietf-secsh-filexfer-02 section 6
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bastion.transfer.flow import Direction, Flow
+from bastion.transfer.look import NOT_LOOKED_INTO, Inspection, Seen, Watched
+from bastion.transfer.sftp_reads import Reads
 from bastion.transfer.sftp_request import READ_FLAG, WRITE_FLAG
+from bastion.transfer.tap import TapEvent
 
 NOT_CLOSED = "not-closed"
+
+
+class Look:
+    """What is known of the content of one open file, both ways."""
+
+    def __init__(self, inspection: Inspection, path: str, note: Callable[[TapEvent], None]) -> None:
+        self._seen: dict[Direction, Seen] = {
+            direction: Seen(direction, path, note) for direction in ("download", "upload")
+        }
+        self.reads = Reads(inspection, self._seen["download"])
+        self.watched = Watched(inspection, self._seen["upload"])
+        self.told = False  # the bot has been told that the file is stopped
+
+    @property
+    def stopped(self) -> str:
+        """Say why nothing more of it is let go of."""
+        return self._seen["download"].stopped
+
+    def ended(self, direction: Direction) -> dict[str, Any]:
+        """Return what the `close` event says of the content."""
+        if direction == "upload":
+            self.watched.end()
+        else:
+            self.reads.finish()
+        return self._seen[direction].detail()
 
 
 class Opened:
     """An open handle: the path it was opened by, and what passed through it."""
 
-    __slots__ = ("_flows", "_owed", "_status", "eof", "is_file", "path")
+    __slots__ = ("_flows", "_owed", "_status", "closing", "eof", "handle", "is_file", "look", "path")
 
-    def __init__(self, path: str, *, is_file: bool, flags: int) -> None:
+    def __init__(self, path: str, *, is_file: bool, flags: int, handle: bytes = b"") -> None:
         self.path = path
+        self.handle = handle
         self.is_file = is_file
         self.eof = False
+        self.closing = False
+        self.look: Look | None = None
         self._flows: dict[Direction, Flow] = {}
         self._owed = 0  # reads and writes without an answer
         self._status: str | None = None  # what CLOSE came to
@@ -39,6 +71,8 @@ class Opened:
 
     def passed(self, direction: Direction, piece: memoryview, offset: int) -> dict[str, Any]:
         """Count payload; return the detail of its `progress` event."""
+        if direction == "upload" and self.look is not None:
+            self.look.watched.pass_on(bytes(piece), offset)
         return self._flow(direction).add(piece, offset)
 
     def failed(self, direction: Direction) -> None:
@@ -61,7 +95,8 @@ class Opened:
         complete = status == "ok" and not self._owed
         details = []
         for direction, flow in self._flows.items():
-            more = {"eof": self.eof} if direction == "download" else {}
+            more: dict[str, Any] = {"eof": self.eof} if direction == "download" else {}
+            more |= NOT_LOOKED_INTO if self.look is None else self.look.ended(direction)
             details.append(flow.closed(complete=complete, status=status, **more))
         self._flows = {}
         return details

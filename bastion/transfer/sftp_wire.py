@@ -84,6 +84,19 @@ def denial(number: int, reason: str) -> bytes:
     return _LENGTH_AND_TYPE.pack(1 + len(fields), PacketType.STATUS) + fields
 
 
+def read_packet(number: int, handle: bytes, offset: int, length: int) -> bytes:
+    """Return a READ, draft section 6.4."""
+    fields = _U32.pack(number) + _U32.pack(len(handle)) + handle + _U64.pack(offset) + _U32.pack(length)
+    return _LENGTH_AND_TYPE.pack(1 + len(fields), PacketType.READ) + fields
+
+
+def first_packet(held: bytes) -> bytes:
+    """Return no more than the packet that the bytes begin with: behind it may be the content of files."""
+    if len(held) < _LENGTH_AND_TYPE.size:
+        return held
+    return held[: 4 + int(_LENGTH_AND_TYPE.unpack_from(held)[0])]
+
+
 def status_text(code: int) -> str:
     """Return the name of a STATUS code, draft section 7."""
     return _STATUSES[code] if code < len(_STATUSES) else f"status-{code}"
@@ -136,15 +149,16 @@ class PacketStream:
         self._payload_left = 0
         self._left_out: list[slice] = []
 
-    def leave_out(self, packet: Packet) -> None:
-        """Let the packet at hand not be passed on."""
-        self._left_out.append(slice(self._at, self._at + len(packet.raw)))
+    def leave_out(self, item: Packet | Piece) -> None:
+        """Let the item at hand not be passed on."""
+        size = len(item.raw if isinstance(item, Packet) else item.data)
+        self._left_out.append(slice(self._at, self._at + size))
 
     def drop(self) -> bytes:
-        """Give up the bytes that waited for the rest of their packet, and return them."""
+        """Give up the bytes that waited for the rest of their packet, or for leave to go on, and return them."""
         held = bytes(self._held)
         self._held.clear()
-        return held
+        return held[:PACKET_BYTES_MAX]
 
     def items(self, data: bytes) -> Iterator[Packet | Piece]:
         """Yield packets and payload; an item counts as dealt with when the next one is asked for."""
@@ -180,9 +194,11 @@ class PacketStream:
     def take(self) -> bytes:
         """Return the bytes dealt with since the last time, to be passed on."""
         passed = self._buffer[: self._at]
-        for gone in reversed(self._left_out):
-            passed = passed[: gone.start] + passed[gone.stop :]
-        self._left_out.clear()
+        if self._left_out:
+            starts = [0, *(gone.stop for gone in self._left_out)]
+            ends = [*(gone.start for gone in self._left_out), self._at]
+            passed = b"".join(passed[start:end] for start, end in zip(starts, ends, strict=True))
+            self._left_out.clear()
         self._held += memoryview(self._buffer)[self._at :]
         self._buffer, self._at = b"", 0
         return passed

@@ -38,6 +38,8 @@ class _Direction:
 class StreamTap:
     """A Tap for one rsync or git server."""
 
+    looks = crosses = False
+
     def __init__(self, command: StreamCommand) -> None:
         self._in = _Direction(Kind.INPUT, command.program)
         self._out = _Direction(Kind.OUTPUT, command.program)

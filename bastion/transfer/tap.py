@@ -33,12 +33,14 @@ class TapEvent:
 class Tapped:
     """What one call found: record `events`, and only then let `forward` and `release` go.
 
-    `forward` goes on in the direction of the call, `release` the other way: bytes of the other side that were
-    held until this answer (scp only). Over all calls, each side's bytes come out exactly as they went in, but for
-    requests that were denied and the answers to them; `owes` says that such an answer waits for a call of `target`.
+    `forward` goes on in the direction of the call, `release` the other way: bytes of the other side that were held
+    until this answer (scp), or what we ask ourselves (sftp). Over all calls, each side's bytes come out exactly as they
+    went in, but for requests that were denied, what is asked ourselves, and the answers to both;
+    `owes` says that such an answer waits for a call of `target`.
 
     The bot is `told` this on stderr. With a `wait` an operation waits for people: take no more of this side, and hand
-    what comes of it to `answered`.
+    what comes of it to `answered`. With `more` some of this side was not dealt with: call again, with nothing, once it
+    is not stalled any more.
     """
 
     forward: bytes = b""
@@ -47,6 +49,7 @@ class Tapped:
     owes: bool = False
     told: bytes = b""
     wait: Wait | None = None
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,11 @@ Judge = Callable[[Facts], Judged | None]  # None: nobody judges these
 
 class Tap(Protocol):
     """Watch one channel; any split of the same bytes gives the same bytes and the same meaning."""
+
+    looks: bool  # into files: a call may take long, and is not for the loop
+    crosses: (
+        bool  # what one side says may let go of something to either: calls take effect one after the other
+    )
 
     @property
     def stalled(self) -> Side | None:

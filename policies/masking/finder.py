@@ -10,14 +10,14 @@ Source  Hyperscan finds candidates, RE2 confirms them: neither backtracks
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from policies.masking.compiled import KEY, MAX_MATCH, TABLE, Compiled
 from policies.masking.detector import Detector
 from policies.masking.key_block import KeyBlock
 from policies.masking.plausible import entropy
-from policies.masking.sight import Reading, joined, readings
+from policies.masking.sight import Reading, joined, readings, readings_of_file
 from policies.masking.table import Table, table_under
 
 FOLDED = 2  # full lines after the first that show that a text was broken at one width
@@ -55,9 +55,15 @@ class Found:
 class Finder:
     """All chosen detectors, ready to search."""
 
-    def __init__(self, compiled: Compiled) -> None:
+    def __init__(self, compiled: Compiled, read: Callable[[bytes], Iterator[Reading]] = readings) -> None:
+        """`read` yields the ways in which bytes may be read."""
         self._compiled = compiled
+        self._readings = read
         self.detectors = compiled.detectors
+
+    def of_files(self) -> Finder:
+        """Return what finds the same in files."""
+        return Finder(self._compiled, readings_of_file)
 
     def find(
         self, raw: bytes, *, key: KeyBlock | None = None, table: Table | None = None, final: bool = False
@@ -65,7 +71,7 @@ class Finder:
         """Search the bytes, which begin at a line, or inside of what is under way."""
         found = Found([], [(0, table)])
         primary: Reading | None = None
-        for number, reading in enumerate(readings(raw)):
+        for number, reading in enumerate(self._readings(raw)):
             hits = self._compiled.scan(reading.text)
             found.spans += self._spans(reading, hits)
             if number == 0:
@@ -86,7 +92,7 @@ class Finder:
             return self.undecided_wrap(raw), False
         line = raw.rfind(b"\n") + 1
         best, is_value = len(raw), False
-        for reading in readings(raw[line:]):
+        for reading in self._readings(raw[line:]):
             at, named = self._compiled.opening(reading.text)
             if at < len(reading.text) and line + reading.raw(at) <= best:
                 best, is_value = line + reading.raw(at), named
@@ -101,7 +107,7 @@ class Finder:
         end = len(raw.rstrip(b" \r\n"))
         tail_from = max(0, len(raw) - MAX_MATCH, raw.rfind(b" ", 0, end) + 1, raw.rfind(b"\t", 0, end) + 1)
         tail = raw[tail_from:]
-        *_, reading = readings(tail)
+        *_, reading = self._readings(tail)
         text, _ = joined(reading)
         at = self._compiled.opening_of_wrapping(text.text)
         return len(raw) if at is None else tail_from + text.raw(at)

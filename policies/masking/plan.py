@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from policies.masking.action import Action, ActionKind
 from policies.model import When
@@ -18,18 +18,27 @@ from policies.model import When
 if TYPE_CHECKING:
     from policies.masking.finder import Finder
     from policies.masking.redactor import Redactor
+    from policies.masking.scanner import Scanner
+
+Unreadable = Literal["count", "deny"]
 
 _STRICTEST_FIRST = (ActionKind.REDACT, ActionKind.HASH, ActionKind.PARTIAL, ActionKind.DETECT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MaskRule:
-    """One [[mask]] table: for whom and where, which detectors, and what becomes of what they find."""
+    """One [[mask]] table: for whom and where, which detectors, and what becomes of what they find.
+
+    Of files: `spool` says to look through the whole before any of it is let go of, `unreadable` what becomes of those
+    that cannot be read.
+    """
 
     id: str
     detectors: frozenset[str]
     action: Action
     when: When = field(default_factory=When)
+    spool: bool = False
+    unreadable: Unreadable = "count"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +47,27 @@ class Plan:
 
     finder: Finder
     actions: Mapping[str, Action]
+    spool: bool = False
+    refuses_unread: bool = False
 
     def redactor(self, key: bytes) -> Redactor:
         """Return a redactor for one stream; equal values give equal digests under one key."""
         from policies.masking.redactor import Redactor
 
         return Redactor(self.finder, key=key, actions=self.actions)
+
+    def scanner(self, *, lead_bytes: int = 0, whole: bool = True, stops: bool = True) -> Scanner:
+        """Return what looks through a stretch of a file, as Scanner has it."""
+        from policies.masking.redactor import Redactor
+        from policies.masking.scanner import Scanner
+
+        finder = self.finder.of_files()
+        return Scanner(
+            lambda: Redactor(finder, key=b"", actions=self.actions),
+            lead_bytes=lead_bytes,
+            whole=whole,
+            stops=stops,
+        )
 
 
 def chosen(kinds: Iterable[str] | None, names: Iterable[str] | None) -> frozenset[str]:
@@ -56,6 +80,7 @@ def chosen(kinds: Iterable[str] | None, names: Iterable[str] | None) -> frozense
 def plan(rules: Iterable[MaskRule], counted: Iterable[str] = ()) -> Plan | None:
     """Return what these rules say together, and look for what is `counted`; None if nothing is looked for."""
     actions: dict[str, Action] = {}
+    rules = tuple(rules)
     for rule in rules:
         for name in rule.detectors:
             kept = actions.get(name)
@@ -68,7 +93,12 @@ def plan(rules: Iterable[MaskRule], counted: Iterable[str] = ()) -> Plan | None:
     from policies.masking.catalogue import compiled
     from policies.masking.finder import Finder
 
-    return Plan(finder=Finder(compiled(frozenset(actions))), actions=actions)
+    return Plan(
+        finder=Finder(compiled(frozenset(actions))),
+        actions=actions,
+        spool=any(rule.spool for rule in rules),
+        refuses_unread=any(rule.unreadable == "deny" for rule in rules),
+    )
 
 
 def _rank(action: Action) -> tuple[int, int]:

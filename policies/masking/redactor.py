@@ -9,8 +9,9 @@ Source  docs/masking.md; laws L10 and L11
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies.masking.action import REDACT, Action, ActionKind
 from policies.masking.compiled import MAX_MATCH
@@ -26,7 +27,10 @@ IDLE_CHARACTERS = 4  # of what may still become a match, let out when nothing mo
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Something was found: where (line and column from 1, the column in bytes), how long, and what became of it."""
+    """Something was found: where (line and column from 1, the column in bytes), how long, and what became of it.
+
+    `offset` is where in the stream it begins.
+    """
 
     detector: str
     kind: str
@@ -34,6 +38,7 @@ class Hit:
     line: int
     column: int
     length: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,17 @@ class Redactor:
     def held_bytes(self) -> int:
         """How much is held back."""
         return len(self._held) - self._out
+
+    @property
+    def under_way(self) -> Hit | None:
+        """Return what has begun and not ended, as far as it has come."""
+        return None if self._open is None else _hit(self._open)
+
+    def copy(self) -> Redactor:
+        """Return another that goes on from here."""
+        other = copy.copy(self)
+        other._open = None if self._open is None else replace(self._open)
+        return other
 
     def feed(self, data: bytes) -> Masked:
         """Take more of the stream; return what may be released."""
@@ -225,13 +241,16 @@ class Redactor:
     def _close(self, region: _Region, masked: Masked) -> None:
         if region.value:
             masked.out.extend(region.action.replacement(region.detector, region.value, self._key))
-        masked.hits.append(
-            Hit(
-                region.detector.name,
-                region.detector.kind.value,
-                region.action.kind.value,
-                region.line,
-                region.column,
-                region.end - region.start,
-            )
-        )
+        masked.hits.append(_hit(region))
+
+
+def _hit(region: _Region) -> Hit:
+    return Hit(
+        region.detector.name,
+        region.detector.kind.value,
+        region.action.kind.value,
+        region.line,
+        region.column,
+        region.end - region.start,
+        region.start,
+    )

@@ -11,6 +11,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from policies.masking.readable import is_binary
+
 _CONTROLS = bytes([*range(1, 9), *range(14, 32), 127])
 _MARKS = (b"\xef\xbb\xbf", b"\xc2\xad", b"\xc2\x9b")
 _WIDTHLESS = re.compile(rb"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xa4\xa6-\xaf])")
@@ -65,6 +67,16 @@ def readings(raw: bytes) -> Iterator[Reading]:
         or (b"\xe2" in raw and _WIDTHLESS.search(raw) is not None)
     ):
         yield _seen(raw)
+    if b"\0" in raw and (wide := _narrowed(raw)) is not None:
+        yield wide
+
+
+def readings_of_file(raw: bytes) -> Iterator[Reading]:
+    """Yield the ways in which bytes of a file may be read: a terminal's own only if they are text."""
+    if not is_binary(raw):
+        yield from readings(raw)
+        return
+    yield as_is(raw)
     if b"\0" in raw and (wide := _narrowed(raw)) is not None:
         yield wide
 

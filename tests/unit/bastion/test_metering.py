@@ -107,7 +107,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 def hits(*names: str) -> list[Hit]:
-    return [Hit(name, "personal", "detect", 1, 1, 5) for name in names]
+    return [Hit(name, "personal", "detect", 1, 1, 5, 0) for name in names]
 
 
 async def test_without_limits_nothing_counts(scene: Scene) -> None:

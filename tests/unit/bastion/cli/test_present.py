@@ -37,6 +37,7 @@ def row(**changes: Any) -> SessionRow:
         "claims": {"run_id": "42", "sub": "repo:acme/orders"},
         "exposure": {},
         "limits": {},
+        "files": {},
         "sealed": True,
     }
     return SessionRow(**{**fields, **changes})
@@ -51,7 +52,7 @@ def test_an_object_has_the_fields_that_the_documentation_lists() -> None:
     shown = present.session_object(row())
     assert " ".join(shown) == (
         "id state identity owner target login access started_at ended_at exit_status bytes_in bytes_out claims"
-        " exposure limits sealed"
+        " exposure limits file_counts sealed"
     )
     assert shown["started_at"] == "2023-11-14T22:13:20.000000Z"
     assert shown["ended_at"] == "2023-11-14T22:13:22.500000Z"
