@@ -47,6 +47,7 @@ def policy(text: str) -> Policy:
         ),
         ('id = "x"\naction = "partial"\nlast = 40', "mask[0].last"),
         ("kinds = []", "mask[0]"),
+        ('id = "x"\nunreadable = "mask"', 'mask[0].unreadable: got "mask", expected "count"'),
         ('id = "x"\nwhere = 1', "mask[0].where: unknown key"),
     ],
 )
@@ -98,3 +99,17 @@ def test_what_is_shipped_masks_secrets_everywhere_and_people_on_prod() -> None:
     assert {on_prod.actions[name].kind for name in ("aws-access-key", "email")} == {ActionKind.REDACT}
     assert on_dev.actions["aws-access-key"].kind is ActionKind.REDACT
     assert on_dev.actions["email"].kind is ActionKind.DETECT
+
+
+def test_what_one_rule_says_of_files_counts_for_all() -> None:
+    both = policy(
+        '[[mask]]\nid = "a"\nkinds = ["secrets"]\n[[mask]]\nid = "b"\ndetectors = ["email"]\naction = "detect"\n'
+        'when = { labels = { env = "prod" } }\nspool = true\nunreadable = "deny"\n'
+    )
+    prod, dev = both.masking(PROD), both.masking(DEV)
+    assert prod is not None
+    assert dev is not None
+    assert (prod.spool, prod.refuses_unread) == (True, True)
+    assert (dev.spool, dev.refuses_unread) == (False, False)
+    plainer = policy('[[mask]]\nid = "a"\nkinds = ["secrets"]\n')
+    assert plainer.digest() != policy('[[mask]]\nid = "a"\nkinds = ["secrets"]\nspool = true\n').digest()
