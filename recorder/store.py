@@ -308,6 +308,7 @@ class Store:
             self._journal(entry)
         bulk = transaction.written_bytes >= BULK_BYTES
         self._log.grown(transaction.written_bytes, bulk=bulk)
+        self._log.fold_rest(self._connection)
         return outcomes, bool(transaction.entries), bulk
 
     def _settle(self) -> None:

@@ -27,6 +27,7 @@ from recorder.errors import StoreError
 
 FOLD_BYTES = 256 * 1024 * 1024  # what the log may hold before it is folded under bulk
 FOLD_COMMITS = 100  # after as many small commits it is folded too: a log that is used again need not grow
+LEFT_BYTES = 16 * 1024 * 1024  # of a log as long as that, the writer folds so much itself, and begins it anew
 QUIET_S = 1.0  # without load it is folded when nothing was written for as long
 
 
@@ -42,6 +43,7 @@ class WriteAheadLog:
         self._unfolded_bytes = 0
         self._small_commits = 0
         self._closed = False
+        self._left_over = False
         self._written = threading.Event()
         self._due = threading.Event()
         self._thread = threading.Thread(target=self._fold, name="recorder-log", daemon=True)
@@ -70,6 +72,17 @@ class WriteAheadLog:
             self._small_commits = 0
             self._due.set()
 
+    def fold_rest(self, connection: sqlite3.Connection) -> None:
+        """Fold what was written while a long log was being folded (on the writer thread, after a commit).
+
+        A log begins anew only with a commit that finds all before it folded, which under load no other thread brings
+        about. Without this it would grow until SQLite has the writer fold hundreds of megabytes at once.
+        """
+        if self._left_over:
+            self._left_over = False
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def close(self) -> None:
         """Stop folding."""
         self._closed = True
@@ -90,10 +103,28 @@ class WriteAheadLog:
                 continue  # there is load: what is written now would have to be folded again
             self._due.clear()
             self._unfolded_bytes = 0
-            # What cannot be folded now is folded later, by the writer itself once the log has grown long.
-            with contextlib.suppress(sqlite3.Error):
-                connection = sqlite3.connect(self.path, isolation_level=None)
-                try:
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                finally:
-                    connection.close()
+            self._fold_all()
+
+    def _fold_all(self) -> None:
+        """Fold until little is left: while it is done, more is written."""
+        # What cannot be folded now is folded later, by the writer itself once the log has grown long.
+        with contextlib.suppress(sqlite3.Error):
+            connection = sqlite3.connect(self.path, isolation_level=None)
+            try:
+                log_bytes = more_bytes = _folded(connection)
+                while more_bytes > LEFT_BYTES and not self._closed:
+                    before_bytes, log_before_bytes = more_bytes, log_bytes
+                    log_bytes = _folded(connection)
+                    more_bytes = log_bytes - log_before_bytes
+                    if more_bytes >= before_bytes:  # it is written faster than folded
+                        break
+                self._left_over = log_bytes >= FOLD_BYTES and more_bytes <= LEFT_BYTES
+            finally:
+                connection.close()
+
+
+def _folded(connection: sqlite3.Connection) -> int:
+    """Fold what can be folded now; return how many bytes the log held when that began."""
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    _busy, log, _folded = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(log) * int(page_bytes)

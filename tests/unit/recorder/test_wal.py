@@ -156,6 +156,35 @@ async def test_the_writer_folds_only_a_log_twice_as_long_and_what_one_fold_takes
     await asyncio.to_thread(store.close)
 
 
+async def test_a_log_that_is_written_to_without_a_pause_begins_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wal, "QUIET_S", 3600.0)
+    monkeypatch.setattr(wal, "FOLD_BYTES", 10 * len(BULK))
+    store = opened(path)
+    log = Path(f"{path}-wal")
+    for seq in range(5):
+        await store.submit(lambda t, seq=seq: chunk(t, seq, BULK))  # type: ignore[misc]
+    reader = sqlite3.connect(path)
+    reader.execute("BEGIN")
+    reader.execute(
+        "SELECT count(*) FROM chunks"
+    ).fetchone()  # what comes later cannot be folded while it reads
+    for seq in range(5, 10):
+        await store.submit(lambda t, seq=seq: chunk(t, seq, BULK))  # type: ignore[misc]
+    async with asyncio.timeout(20):
+        while not store._log._left_over:
+            await asyncio.sleep(0.01)
+    reader.close()
+    await store.submit(lambda t: chunk(t, 10, BULK))
+    assert not store._log._left_over
+    size = log.stat().st_size
+    for seq in range(11, 18):  # less than was there
+        await store.submit(lambda t, seq=seq: chunk(t, seq, BULK))  # type: ignore[misc]
+    assert log.stat().st_size == size
+    await asyncio.to_thread(store.close)
+
+
 async def test_l1_a_file_system_that_gives_up_while_it_syncs_is_noticed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
