@@ -20,11 +20,12 @@ from collections import Counter
 from bastion.ends import BotEnd
 from bastion.environment import child_environment
 from bastion.holds.callers import Caller
-from bastion.inbox import Closed, Data, Eof, Exited, Signal
+from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.principal import Principal
 from bastion.requesting import COMMAND as REQUEST
 from bastion.requesting import RequestDesk, words_of
 from bastion.requests import Request
+from bastion.screening import FarEnd
 from bastion.served import Tree
 from bastion.settings import Config
 from bastion.tasks import Tasks
@@ -108,7 +109,7 @@ class Control:
             groups=tuple(sorted(principal.groups)),
             reads=bool(principal.groups & config.bastion.responders),
         )
-        screen, tasks = _Screen(bot, pty=request.pty is not None), Tasks()
+        screen, tasks = FarEnd(bot, principal.name, request.pty), Tasks()
         tasks.start(screen.watch(), "watch")
         self._approvers[principal.name] += 1
         try:
@@ -147,28 +148,6 @@ def _not_responder(principal: Principal, config: Config) -> str | None:
         return None
     groups = ", ".join(sorted(config.bastion.responders)) or "none"
     return f"{principal.name} may not read evidence: that takes a group among {groups}"
-
-
-class _Screen:
-    """The far end of a command that the bastion serves by itself."""
-
-    def __init__(self, bot: BotEnd, *, pty: bool) -> None:
-        self.gone = asyncio.Event()
-        self._bot = bot
-        self._pty = pty
-
-    async def write(self, text: str, *, error: bool = False) -> None:
-        data = text.encode()
-        raw = self._pty or error
-        await self._bot.write(data.replace(b"\n", b"\r\n") if raw else data, error=error)
-
-    async def watch(self) -> None:
-        """Notice that the person has left, by Ctrl-C or Ctrl-D on a terminal, or for good."""
-        while True:
-            for item in await self._bot.inbox.take():
-                keys = isinstance(item, Data) and self._pty and bool({3, 4} & set(item.data))
-                if keys or isinstance(item, Closed | Signal):
-                    self.gone.set()
 
 
 async def _run(bot: BotEnd, principal: Principal, request: Request, config: Config, words: list[str]) -> None:

@@ -18,12 +18,26 @@ from recorder.errors import RecorderError
 from recorder.terminal import plain
 
 
+class Live(Protocol):
+    """A live screen before somebody: lines to and from what draws it; `gone` is set when they have left."""
+
+    gone: asyncio.Event
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def end(self) -> int:
+        """Take the screen away, and return its exit status."""
+
+
 class Screen(Protocol):
     """Where somebody reads; `gone` is set when they have left."""
 
     gone: asyncio.Event
 
     async def write(self, text: str, *, error: bool = False) -> None: ...
+
+    async def live(self) -> Live | None:
+        """Put a live screen before them, if they have a terminal; raise NotAllowed if there are too many."""
 
 
 class Usage(Exception):

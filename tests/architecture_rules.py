@@ -43,6 +43,7 @@ HOMES = {
     "jwcrypto": ("bastion/token.py", "recorder/seal.py", "bastion/demo/issuer.py"),
     "msgspec": ("recorder/*",),
     "phonenumbers": ("policies/masking/validators.py",),
+    "prompt_toolkit": ("bastion/approval_screen/terminal.py",),
     "pydantic": ("bastion/config*.py", "policies/document*.py", "policies/cases.py"),
     "pyte": ("recorder/screen.py",),
     "re2": ("policies/pattern.py", "policies/masking/compiled.py"),

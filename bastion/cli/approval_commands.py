@@ -11,6 +11,7 @@ Source  docs/approvals.md
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -51,6 +52,8 @@ def approvals(
 ) -> None:
     """List the statements that wait for an approval, the newest last; with --history what became of them.
 
+    On a terminal, without --json, --follow or --history, this is a live screen on which to answer as well.
+
     The history is evidence: reading it takes what reading sessions takes, and is recorded.
 
     \b
@@ -70,6 +73,8 @@ def approvals(
     if since or identity or person:
         raise click.UsageError("--since, --identity and --person go with --history")
     words = ["approvals", *(["--json"] if as_json else []), *(["--follow"] if follow else [])]
+    if not as_json and not follow and not door.remote and sys.stdin.isatty() and sys.stdout.isatty():
+        running.show(door, config_file, socket_path, words)
     running.ask(door, config_file, socket_path, words)
 
 

@@ -38,16 +38,34 @@ def socket_option(command: F) -> F:
 
 def ask(door: Door, config_file: Path | None, given: Path | None, words: list[str]) -> None:
     """Have the bastion serve the words, print what it says, and end with its status."""
+    ask_at(_path(door, config_file, given, words), words)
+
+
+def show(door: Door, config_file: Path | None, given: Path | None, words: list[str]) -> None:
+    """Have the bastion serve the words on this terminal, by a live screen, and end with the screen's status."""
+    from bastion.approval_screen.terminal import run  # takes its time, and no other command needs it
+
+    path = _path(door, config_file, given, words)
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(str(path))
+        sock.sendall(json.dumps({"words": words, "terminal": True}).encode() + b"\n")
+    except OSError as error:
+        sock.close()
+        raise NotRunning(f"{path}: the bastion does not answer: {error.strerror or error}") from error
+    raise click.exceptions.Exit(run(sock))
+
+
+def _path(door: Door, config_file: Path | None, given: Path | None, words: list[str]) -> Path:
+    """Return the path of the bastion's socket; raise UsageError, OperatorError."""
     if door.remote:
         raise click.UsageError("over SSH the running bastion serves this itself")
-    path = given
-    if path is None:
-        path = read_config(door, config_file).bastion.socket
+    path = given if given is not None else read_config(door, config_file).bastion.socket
     if path is None:
         raise OperatorError(
             f"this bastion has no socket: set bastion.socket, or use ssh BASTION {words[0]}, as a person"
         )
-    ask_at(path, words)
+    return path
 
 
 def ask_at(path: Path, words: list[str]) -> None:

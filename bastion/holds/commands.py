@@ -14,19 +14,19 @@ import json
 from collections.abc import Callable, Sequence
 
 from bastion.holds import shown
-from bastion.holds.callers import Caller, circle_of, voter_of
+from bastion.holds.callers import Caller, circle_of, person_of, voter_of
 from bastion.holds.desk import Event
 from bastion.holds.eligible import may_see, objection
 from bastion.holds.errors import AnswerRefused
 from bastion.holds.hold import Hold, State
+from bastion.holds.live import FOLLOWED, LiveScreen
 from bastion.holds.office import Approvals
-from bastion.served import NotAllowed, Parser, Screen, Usage, answered
+from bastion.served import Live, NotAllowed, Parser, Screen, Usage, answered
 from bastion.settings import Config
 from bastion.tasks import Tasks
 from recorder.terminal import plain
 
 COMMANDS = ("approvals", "approve", "deny")
-FOLLOWED = 1000
 
 
 def _parser() -> Parser:
@@ -38,7 +38,10 @@ def _parser() -> Parser:
         made.add_argument("-h", "--help", action="store_true", help="Show this.")
         return made
 
-    listing = command("approvals", "List the statements that wait for an approval, the newest last.")
+    listing = command(
+        "approvals",
+        "List the statements that wait for an approval, the newest last; on a terminal, a live screen.",
+    )
     listing.add_argument("--json", action="store_true", help="Print one array of objects.")
     listing.add_argument(
         "--follow", action="store_true", help="Go on with a line for each step; with --json an object."
@@ -86,6 +89,8 @@ class Desk:
         match given.command:
             case "approvals" if given.follow:
                 return await self._follow(caller, screen, as_json=given.json)
+            case "approvals" if not given.json and (live := await screen.live()) is not None:
+                return await self._live(caller, live)
             case "approvals":
                 return await self._list(caller, screen, as_json=given.json)
             case _:
@@ -100,10 +105,17 @@ class Desk:
                 return frozenset()
             raise NotAllowed(error.public) from error
 
-    def _sees(self, caller: Caller, hold: Hold) -> bool:
+    def name(self, caller: Caller) -> str:
+        """Return what to call the caller; raise NotAllowed if they are nobody here."""
+        self._groups(caller)
+        person = person_of(caller, self._config())
+        return person.name if person is not None else f"{caller.identity}, who may only look"
+
+    def sees(self, caller: Caller, hold: Hold) -> bool:
+        """Say whether the caller may see a hold; raise NotAllowed if they are nobody here."""
         return caller.reads or may_see(hold.ask, self._groups(caller))
 
-    def _objection(self, caller: Caller, hold: Hold) -> str | None:
+    def objection(self, caller: Caller, hold: Hold) -> str | None:
         """Say why the caller's approval would not count."""
         config = self._config()
         try:
@@ -114,9 +126,16 @@ class Desk:
         objections = [objection(hold.ask, terms, voter, circle) for terms in hold.ask.terms]
         return None if any(one is None for one in objections) else objections[0]
 
+    async def _live(self, caller: Caller, live: Live) -> int:
+        try:
+            await LiveScreen(self._approvals, self, self._now, caller, live).serve()
+        finally:
+            status = await live.end()
+        return status
+
     async def _list(self, caller: Caller, screen: Screen, *, as_json: bool) -> int:
         await self._approvals.looked(caller, "approvals")
-        seen = [hold for hold in self._approvals.published.waiting() if self._sees(caller, hold)]
+        seen = [hold for hold in self._approvals.published.waiting() if self.sees(caller, hold)]
         if as_json:
             await screen.write("[")
             for at, hold in enumerate(seen):
@@ -124,7 +143,7 @@ class Desk:
             await screen.write("\n]\n" if seen else "]\n")
             return 0
         for at, hold in enumerate(seen):
-            text = shown.hold_text(hold, self._now(), objection=self._objection(caller, hold))
+            text = shown.hold_text(hold, self._now(), objection=self.objection(caller, hold))
             await screen.write(f"\n{text}" if at else text)
         if not seen:
             await screen.write("nothing waits for an approval\n")
@@ -164,7 +183,7 @@ class Desk:
         return 1
 
     async def _tell(self, caller: Caller, screen: Screen, event: Event, *, as_json: bool) -> None:
-        if self._sees(caller, event.hold):
+        if self.sees(caller, event.hold):
             line = json.dumps(shown.event_object(event)) + "\n" if as_json else shown.event_text(event)
             await screen.write(line)
 

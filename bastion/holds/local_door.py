@@ -3,8 +3,8 @@
 The system says whose a connection is; the configuration says which person that is. An unmapped user can do nothing,
 root included.
 
-In      one JSON object on a line: {"words": [...]}
-Out     JSON lines: {"out": text}, {"err": text}, and at the end {"exit": status}
+In      one JSON object on a line: {"words": [...]}, with "terminal": true from who can show a live screen
+Out     JSON lines: {"out": text}, {"err": text}, and at the end {"exit": status}; for a live screen those of live.py
 Holds   CONNECTIONS at once; REQUEST_BYTES of a request
 Errors  ServeError: the socket cannot be made
 Source  unix(7): SO_PEERCRED
@@ -25,7 +25,7 @@ from pathlib import Path
 
 from bastion.errors import ServeError
 from bastion.holds.callers import Caller
-from bastion.served import Tree
+from bastion.served import Live, Tree
 from bastion.tasks import Tasks
 from recorder.terminal import plain
 
@@ -86,41 +86,64 @@ class LocalDoor:
         try:
             async with asyncio.timeout(REQUEST_S):
                 line = await reader.readline()
-            words = json.loads(line)["words"]
+            asked = json.loads(line)
+            words, terminal = asked["words"], asked.get("terminal") is True
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise TypeError
-        except (ValueError, TypeError, KeyError, RecursionError, TimeoutError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, TimeoutError):
             return  # nobody who uses `bastion` sends that
-        screen = _Screen(writer)
-        self._tasks.start(_watch(reader, screen), "watch")
+        screen = _Screen(reader, writer, terminal=terminal)
+        screen.watch(self._tasks)
         caller = Caller(how=f"{_user(uid)} (uid {uid}) on the bastion itself", uid=uid)
         if refusal := self._refusal(caller):
             await screen.write(f"bastion: {plain(refusal)}\n", error=True)
             await screen.send({"exit": 126})
             return
         status = await self._tree.serve(caller, words, screen)
-        await screen.send({"exit": status})
+        if not screen.drawn:
+            await screen.send({"exit": status})
 
 
 class _Screen:
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    """The far end of a connection, which may draw a live screen there."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, terminal: bool) -> None:
         self.gone = asyncio.Event()
-        self._writer = writer
+        self.reader = reader
+        self.writer = writer
+        self.drawn = False
+        self._terminal = terminal
+        self._watching: asyncio.Task[None] | None = None
 
     async def write(self, text: str, *, error: bool = False) -> None:
         await self.send({"err" if error else "out": text})
 
     async def send(self, message: dict[str, object]) -> None:
-        self._writer.write(json.dumps(message).encode() + b"\n")
-        await self._writer.drain()
+        self.writer.write(json.dumps(message).encode() + b"\n")
+        await self.writer.drain()
 
+    async def live(self) -> Live | None:
+        if not self._terminal:
+            return None
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        self.drawn = True
+        return self
 
-async def _watch(reader: asyncio.StreamReader, screen: _Screen) -> None:
-    """Notice that the other side has left; what it still sends means nothing."""
-    with contextlib.suppress(OSError):
-        while await reader.read(REQUEST_BYTES):
-            pass
-    screen.gone.set()
+    async def end(self) -> int:
+        return 0
+
+    def watch(self, tasks: Tasks) -> None:
+        """Notice when the other side leaves."""
+        self._watching = tasks.start(self._watch(), "watch")
+
+    async def _watch(self) -> None:
+        """Read what the other side still sends, which means nothing."""
+        with contextlib.suppress(OSError):
+            while await self.reader.read(REQUEST_BYTES):
+                pass
+        self.gone.set()
 
 
 def _peer_uid(sock: socket.socket) -> int:

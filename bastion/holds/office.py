@@ -34,6 +34,7 @@ log = logging.getLogger("bastion.holds")
 ID_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that is taken for another
 ID_CHARS = 4
 
+BROKE_OFF = "the terminal went away before the answer was given"
 KINDS: Mapping[Step, str] = {
     "asked": "hold.asked",
     "answered": "hold.answered",
@@ -61,8 +62,11 @@ class Approvals(Protocol):
     ) -> Hold:
         """Take a person's answer; raise AnswerRefused or RecorderError."""
 
-    async def looked(self, caller: Caller, what: str) -> None:
-        """Record that somebody looks at what waits (law L9); raise RecorderError."""
+    async def looked(self, caller: Caller, what: str, hold: str = "") -> None:
+        """Record that somebody looks at what waits, or at one `hold` of it (law L9); raise RecorderError."""
+
+    async def broke_off(self, caller: Caller, name: str, *, approve: bool) -> None:
+        """Record that somebody was about to answer when their terminal went away; raise RecorderError."""
 
     def drop(self, name: str, state: State, why: str) -> None:
         """End a hold for its session, which does not wait for it any more."""
@@ -147,24 +151,26 @@ class Office:
         except AnswerRefused as refused:
             self._publish_soon()  # an answer that comes too late may be what finds a hold expired
             said = "approve" if approve else "deny"
-            known = self._desk.find(name)
-            await self._chain.audit(
-                "hold.answer-refused",
-                {
-                    "by": caller.how,
-                    "hold": known.id if known is not None else name[:32],
-                    **({"session": known.ask.session} if known is not None and not known.ask.ahead else {}),
-                    "answer": said,
-                    "reason": refused.public,
-                },
-            )
+            told = {"by": caller.how, "answer": said, "reason": refused.public}
+            await self._chain.audit("hold.answer-refused", {**self._named(name), **told})
             raise
         self._set_alarm()
         await self._publish_all()
         return self.published.find(hold.id) or hold
 
-    async def looked(self, caller: Caller, what: str) -> None:
-        await self._chain.audit("hold.looked", {"by": caller.how, "command": what})
+    async def looked(self, caller: Caller, what: str, hold: str = "") -> None:
+        await self._chain.audit("hold.looked", {"by": caller.how, "command": what, **self._named(hold)})
+
+    async def broke_off(self, caller: Caller, name: str, *, approve: bool) -> None:
+        said = {"by": caller.how, "answer": "approve" if approve else "deny", "reason": BROKE_OFF}
+        await self._chain.audit("hold.answer-refused", {**self._named(name), **said})
+
+    def _named(self, name: str) -> dict[str, str]:
+        """Return how the chain names a hold that somebody has named, which may be none."""
+        known = self._desk.find(name)
+        if known is None:
+            return {"hold": name[:32]} if name else {}
+        return {"hold": known.id, **({} if known.ask.ahead else {"session": known.ask.session})}
 
     # What locks do.
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bastion.holds.desk import Event
 from bastion.holds.hold import Answer, Ask, Hold
 from recorder.terminal import plain
+
+if TYPE_CHECKING:  # a live screen shows holds as well, and its process has no use for what a desk needs
+    from bastion.holds.desk import Event
 
 CLAIMS = (
     "run_url",
@@ -80,7 +82,7 @@ def hold_text(hold: Hold, now: float, *, objection: str | None) -> str:
     """Return a hold for a person to read; `objection` says why they cannot approve it."""
     ask = hold.ask
     lines = [f"{hold.id}  {_times(hold, now)}"]
-    lines += _rows("who", f"{ask.identity}, owned by {plain(ask.owner)}", *_claims(ask.claims))
+    lines += _rows("who", f"{ask.identity}, owned by {plain(ask.owner)}", *claims_text(ask.claims))
     lines += _rows("where", place(ask))
     lines += _rows("what", *(f"| {plain(line)}" for line in ask.statement.removesuffix("\n").split("\n")))
     if ask.held_for:
@@ -88,11 +90,11 @@ def hold_text(hold: Hold, now: float, *, objection: str | None) -> str:
     if masked := labels(ask):
         lines += _rows("masked", f"{', '.join(masked)} stand for what is not shown")
     lines += _rows("facts", *map(plain, ask.facts or ("none",)))
-    lines += _rows("rule", f"{', '.join(ask.rules)}: {plain(ask.reason)}", *_wanted(hold))
+    lines += _rows("rule", f"{', '.join(ask.rules)}: {plain(ask.reason)}", *wanted(hold))
     if ask.stated:
         lines += _rows("the bot says", plain(ask.stated))
     lines += _rows("before", *map(plain, ask.before or ("nothing in this session",)))
-    lines += _rows("answers", *map(_answer_text, hold.answers)) if hold.answers else []
+    lines += _rows("answers", *map(answer_text, hold.answers)) if hold.answers else []
     lines += _rows("you", f"cannot approve: {plain(objection)}" if objection else "may approve and deny")
     return "\n".join(lines) + "\n"
 
@@ -107,7 +109,7 @@ def event_text(event: Event) -> str:
             asked = "asked ahead" if hold.ask.ahead else "asked"
             what = f"{asked} by {hold.ask.identity} for {plain(hold.ask.login)}@{hold.ask.target}: {plain(first)}{rest}"
         case "answered":
-            what = _answer_text(hold.answers[-1])
+            what = answer_text(hold.answers[-1])
         case "spent":
             what = f"grant {plain(hold.spent)}"
         case _:
@@ -124,10 +126,10 @@ def labels(ask: Ask) -> list[str]:
 def _times(hold: Hold, now: float) -> str:
     if not hold.waits:
         return plain(hold.outcome)
-    return f"has waited {_span(now - hold.asked_at)}, {_span(hold.expires_at - now)} left"
+    return f"has waited {span(now - hold.asked_at)}, {span(hold.expires_at - now)} left"
 
 
-def _wanted(hold: Hold) -> list[str]:
+def wanted(hold: Hold) -> list[str]:
     """Return what each rule asks for."""
     wanted = []
     for terms in hold.ask.terms:
@@ -137,7 +139,8 @@ def _wanted(hold: Hold) -> list[str]:
     return wanted
 
 
-def _claims(claims: Mapping[str, str]) -> list[str]:
+def claims_text(claims: Mapping[str, str]) -> list[str]:
+    """Return what the token said, as far as it helps to decide."""
     said = [f"{name} {plain(claims[name])}" for name in CLAIMS if name in claims]
     return [", ".join(said)] if said else []
 
@@ -146,7 +149,8 @@ def _rows(label: str, *texts: str) -> list[str]:
     return [f"  {label if at == 0 else '':<13}{text}" for at, text in enumerate(texts)]
 
 
-def _answer_text(answer: Answer) -> str:
+def answer_text(answer: Answer) -> str:
+    """Return an answer as one line."""
     said = "approved" if answer.approve else "denied"
     lasts = " for the rest of the session" if answer.for_session else ""
     reason = f": {plain(answer.reason)}" if answer.reason else ""
@@ -167,7 +171,8 @@ def _instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Return a time as people say it."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

@@ -55,8 +55,13 @@ class AskedApprovals(Questions):
         words = (asks.to_json(), name[:NAME_CHARS], approve, reason[:REASON_CHARS], for_session)
         return _hold(await self.ask("answer", *words), AnswerRefused)
 
-    async def looked(self, caller: Caller, what: str) -> None:
-        _check(await self.ask("looked", replace(caller, groups=()).to_json(), what), AnswerRefused)
+    async def looked(self, caller: Caller, what: str, hold: str = "") -> None:
+        words = (replace(caller, groups=()).to_json(), what, hold[:NAME_CHARS])
+        _check(await self.ask("looked", *words), AnswerRefused)
+
+    async def broke_off(self, caller: Caller, name: str, *, approve: bool) -> None:
+        words = (replace(caller, groups=()).to_json(), name[:NAME_CHARS], approve)
+        _check(await self.ask("broke-off", *words), AnswerRefused)
 
     def drop(self, name: str, state: State, why: str) -> None:
         self._link.send({"op": OP, "question": 0, "what": "drop", "words": [name, state.value, why]})
@@ -77,8 +82,10 @@ async def answer(office: Office, link: Link, message: Message) -> None:
                     Caller.from_json(caller), name, approve=approve, reason=reason, for_session=for_session
                 )
                 said = {"hold": hold_to_json(hold)}
-            case "looked", [caller, what]:
-                await office.looked(Caller.from_json(caller), what)
+            case "looked", [caller, what, name]:
+                await office.looked(Caller.from_json(caller), what, name)
+            case "broke-off", [caller, name, approve]:
+                await office.broke_off(Caller.from_json(caller), name, approve=approve)
             case "drop", [name, state, why]:
                 office.drop(name, State(state), why)
             case _, [session, why]:

@@ -51,6 +51,10 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the program, and take the terminal away."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(timeout=10)

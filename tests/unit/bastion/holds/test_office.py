@@ -59,6 +59,9 @@ class Screen:
         else:
             self.out += text
 
+    async def live(self) -> None:
+        return None
+
 
 @pytest.fixture
 def chain() -> Chain:
