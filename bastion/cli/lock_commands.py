@@ -119,5 +119,8 @@ class _Terminal:
     async def write(self, text: str, *, error: bool = False) -> None:
         click.echo(text, nl=False, err=error)
 
+    async def live(self) -> None:
+        return None  # nothing waits where nothing runs
+
 
 COMMANDS = (lock, unlock, locks)
