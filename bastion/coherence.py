@@ -34,6 +34,8 @@ def incoherences(rows: Rows) -> Iterator[Finding]:
     yield from _own_identities(rows)
     yield from _identities(rows)
     yield from _targets(rows)
+    yield from _channels(rows)
+    yield from _answer_keys(rows)
 
 
 def _bastion(bastion: BastionSettings) -> Iterator[Finding]:
@@ -78,7 +80,7 @@ def _persons(rows: Rows) -> Iterator[Finding]:
     for at, person in rows.persons.items():
         for issuer, user in person.aliases.items():
             key = key_path(("person", at, "aliases", issuer))
-            if issuer not in rows.issuer_names:
+            if issuer not in rows.issuer_names | rows.channel_names:
                 yield key, _undeclared(issuer, rows.issuer_names)
             first = seen.setdefault((issuer, user), at)
             if first != at:
@@ -156,6 +158,42 @@ def _auth(key: str, target: Target, bastion: BastionSettings | None) -> Iterator
         )
     else:
         yield from _missing_file(key, file, "a private key")
+
+
+def _channels(rows: Rows) -> Iterator[Finding]:
+    yield from _taken("notify[{}].name", [(at, channel.name) for at, channel in rows.channels.items()])
+    for at, channel in rows.channels.items():
+        if channel.name in rows.issuer_names:
+            yield f"notify[{at}].name", f"{shown(channel.name)} is an issuer's name, expected one of its own"
+        yield from _secret_file(f"notify[{at}].url_file", channel.url_file, rows.bastion)
+        key = f"notify[{at}].key_file"
+        if channel.kind == "webhook" and channel.key_file is None:
+            yield key, "is missing, expected the file of the key that signs what is sent"
+        if channel.kind == "apprise" and channel.key_file is not None:
+            yield key, 'is set but unused with kind = "apprise"; no answers come from there'
+        elif channel.key_file is not None:
+            yield from _secret_file(key, channel.key_file, rows.bastion)
+        if channel.kind != "slack" and channel.team is not None:
+            yield f"notify[{at}].team", 'is set but unused, expected kind = "slack"'
+
+
+def _answer_keys(rows: Rows) -> Iterator[Finding]:
+    for at, person in rows.persons.items():
+        if person.answer_key_file is not None:
+            yield from _secret_file(f"person[{at}].answer_key_file", person.answer_key_file, rows.bastion)
+
+
+def _secret_file(key: str, file: Path, bastion: BastionSettings | None) -> Iterator[Finding]:
+    """Yield what is wrong with the place of a secret, which is never shown where it is one by mistake."""
+    if ":/" in str(file):
+        yield key, "is a URL, which is a secret, expected the name of a file that holds it"
+    elif bastion and file.is_relative_to(bastion.data):
+        yield (
+            key,
+            f"{file} is under bastion.data, expected another folder: backing up evidence must not copy keys",
+        )
+    else:
+        yield from _missing_file(key, file, "one that holds a secret, of this user alone (chmod 600)")
 
 
 def _may_fetch(url: str) -> bool:

@@ -18,9 +18,12 @@ from pydantic import ValidationError
 from bastion.coherence import incoherences
 from bastion.config_errors import ConfigError
 from bastion.config_files import read_document, read_policy
+from bastion.config_notify import AnswersTable, NotifyTable
 from bastion.config_rows import (
     Rows,
+    answer_settings,
     bastion_settings,
+    channel,
     identity,
     issuer_settings,
     limits,
@@ -28,6 +31,7 @@ from bastion.config_rows import (
     recorder_settings,
     target,
 )
+from bastion.config_shapes import Table
 from bastion.config_tables import (
     BastionTable,
     Document,
@@ -37,7 +41,6 @@ from bastion.config_tables import (
     PersonTable,
     PolicyTable,
     RecorderTable,
-    Table,
     TargetTable,
     json_schema,
 )
@@ -65,14 +68,18 @@ def load(path: Path) -> Config:
     sound = _Sound(raw, findings)
     bastion, recorder = sound.table("bastion", BastionTable), sound.table("recorder", RecorderTable)
     bounds = sound.table("limits", LimitsTable)
+    answers = sound.table("answers", AnswersTable)
     rows = Rows(
         bastion=bastion_settings(bastion, folder) if bastion else None,
         issuers={at: issuer_settings(row, folder) for at, row in sound.rows("issuer", IssuerTable)},
-        persons={at: person(row) for at, row in sound.rows("person", PersonTable)},
+        persons={at: person(row, folder) for at, row in sound.rows("person", PersonTable)},
         identities={at: identity(row) for at, row in sound.rows("identity", IdentityTable)},
         targets={at: target(row, folder) for at, row in sound.rows("target", TargetTable)},
+        channels={at: channel(row, folder) for at, row in sound.rows("notify", NotifyTable)},
+        answers=answer_settings(answers) if answers else None,
         issuer_names=sound.names("issuer"),
         identity_names=sound.names("identity"),
+        channel_names=sound.names("notify"),
     )
     problems = explain(file, json_schema(), findings)
     problems += [Problem(file, key, message) for key, message in incoherences(rows)]
@@ -81,7 +88,7 @@ def load(path: Path) -> Config:
     if policy is not None and chosen is not None and chosen.approvers is not None:
         policy = policy.with_approvers(chosen.approvers.approvers())
     problems += wrong
-    if problems or not (rows.bastion and recorder and bounds and chosen and policy):
+    if problems or not (rows.bastion and rows.answers and recorder and bounds and chosen and policy):
         raise ConfigError(problems)
     config = Config(
         source=path.absolute(),
@@ -92,6 +99,8 @@ def load(path: Path) -> Config:
         persons=tuple(rows.persons.values()),
         identities=tuple(rows.identities.values()),
         targets=tuple(rows.targets.values()),
+        channels=tuple(rows.channels.values()),
+        answers=rows.answers,
         policy=policy,
         policy_files=tuple(chosen.files),
         warnings=(),

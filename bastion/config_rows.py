@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bastion.config_notify import AnswersTable, NotifyTable
 from bastion.config_tables import (
     BastionTable,
     IdentityTable,
@@ -21,20 +22,32 @@ from bastion.config_tables import (
 )
 from bastion.identity import Identity, Person
 from bastion.limits import Limits
-from bastion.settings import BastionSettings, IssuerSettings, RecorderSettings, Target, TargetAuth
+from bastion.settings import (
+    AnswerSettings,
+    BastionSettings,
+    ChannelSettings,
+    IssuerSettings,
+    NotifyFilter,
+    RecorderSettings,
+    Target,
+    TargetAuth,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Sound tables by their index in the file; `issuer_names` and `identity_names` are of all, broken ones too."""
+    """Sound tables by their index in the file; the `_names` are of all, broken ones too."""
 
     bastion: BastionSettings | None
     issuers: Mapping[int, IssuerSettings]
     persons: Mapping[int, Person]
     identities: Mapping[int, Identity]
     targets: Mapping[int, Target]
+    channels: Mapping[int, ChannelSettings]
+    answers: AnswerSettings | None
     issuer_names: frozenset[str]
     identity_names: frozenset[str]
+    channel_names: frozenset[str]
 
 
 def bastion_settings(table: BastionTable, folder: Path) -> BastionSettings:
@@ -89,7 +102,7 @@ def issuer_settings(table: IssuerTable, folder: Path) -> IssuerSettings:
     )
 
 
-def person(table: PersonTable) -> Person:
+def person(table: PersonTable, folder: Path) -> Person:
     """Return what a [[person]] table says."""
     return Person(
         name=table.name,
@@ -97,6 +110,7 @@ def person(table: PersonTable) -> Person:
         groups=tuple(dict.fromkeys(table.groups)),
         identities=tuple(dict.fromkeys(table.identities)),
         uid=table.uid,
+        answer_key_file=_file(folder, table.answer_key_file),
     )
 
 
@@ -127,6 +141,33 @@ def target(table: TargetTable, folder: Path) -> Target:
         labels=dict(table.labels),
         auth=TargetAuth(kind=table.auth.kind, file=None if file is None else _path(folder, file)),
     )
+
+
+def channel(table: NotifyTable, folder: Path) -> ChannelSettings:
+    """Return what a [[notify]] table says."""
+    return ChannelSettings(
+        name=table.name,
+        kind=table.kind,
+        url_file=_path(folder, table.url_file),
+        key_file=_file(folder, table.key_file),
+        team=table.team,
+        tells=NotifyFilter(
+            events=frozenset(table.events),
+            approvers=frozenset(table.approvers),
+            groups=tuple(table.groups),
+            identities=tuple(table.identities),
+            targets=tuple(table.targets),
+        ),
+    )
+
+
+def answer_settings(table: AnswersTable) -> AnswerSettings:
+    """Return what an [answers] table says."""
+    return AnswerSettings(listen=table.listen)
+
+
+def _file(folder: Path, text: str | None) -> Path | None:
+    return None if text is None else _path(folder, text)
 
 
 def _path(folder: Path, text: str) -> Path:

@@ -11,9 +11,11 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from bastion.addresses import Address, check_host_name, parse_address, parse_listen
+from bastion.addresses import Address, check_host_name, parse_address
+from bastion.config_notify import AnswersTable, NotifyTable
+from bastion.config_shapes import Listen, Table, Text
 from bastion.match_table import check_match
 from bastion.names import (
     check_group,
@@ -21,7 +23,6 @@ from bastion.names import (
     check_issuer_name,
     check_login,
     check_target_name,
-    check_text,
 )
 from bastion.public_key_line import parse_public_key_line
 from bastion.quantities import check_packet_size
@@ -45,10 +46,8 @@ def _duration(low_s: int, high_s: int) -> PlainValidator:
     return PlainValidator(partial(parse_duration, low_s=low_s, high_s=high_s), json_schema_input_type=str)
 
 
-Text = Annotated[str, AfterValidator(check_text)]
 Group = Annotated[str, AfterValidator(check_group)]
 KeyLine = Annotated[str, AfterValidator(parse_public_key_line)]
-Listen = Annotated[Address, PlainValidator(parse_listen, json_schema_input_type=str)]
 Size = Annotated[int, PlainValidator(parse_size, json_schema_input_type=str | int)]
 Lifetime = Annotated[int, _duration(MINUTE_S, DAY_S)]
 SessionLength = Annotated[int, _duration(MINUTE_S, 7 * DAY_S)]
@@ -58,12 +57,6 @@ PacketSize = Annotated[
     int, PlainValidator(parse_size, json_schema_input_type=str | int), AfterValidator(check_packet_size)
 ]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-
-
-class Table(BaseModel):
-    """A table of the file: no key that is not named, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
 
 
 class BastionTable(Table):
@@ -232,7 +225,9 @@ class PersonTable(Table):
 
     name: Text = Field(description="The name that owners are written by.", examples=["dana@acme.example"])
     aliases: dict[Text, Text] = Field(
-        default={}, description="The person's user name at each issuer.", examples=[{"github": "dana"}]
+        default={},
+        description="The person's user name at each issuer, and their user id in each channel that takes answers.",
+        examples=[{"github": "dana", "dba-slack": "U024BE7LH"}],
     )
     groups: list[Group] = Field(
         default=[],
@@ -249,6 +244,12 @@ class PersonTable(Table):
         default=None,
         description="The person's user id on the bastion's machine, for answers through `socket` there.",
         examples=[1000],
+    )
+    answer_key_file: Text | None = Field(
+        default=None,
+        description="A file with the key that signs this person's answers over HTTP, and nobody else's: whoever has "
+        "the key answers as this person.",
+        examples=["secrets/kim-answers"],
     )
 
 
@@ -360,6 +361,13 @@ class Document(Table):
     person: list[PersonTable] = Field(default=[], description="Humans, each under all their names.")
     identity: list[IdentityTable] = Field(default=[], description="Bots, jobs and service accounts.")
     target: list[TargetTable] = Field(default=[], description="What sessions can reach.")
+    notify: list[NotifyTable] = Field(
+        default=[], description="Where people are told of holds, denials and alerts."
+    )
+    answers: AnswersTable = Field(
+        default=_written({}),
+        description="Where answers to holds are taken over HTTP: nowhere, unless it listens.",
+    )
     policy: PolicyTable = Field(description="Which rules decide.", examples=[{"files": ["policy.toml"]}])
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from bastion.identity import Identity, resolve_owner
-from bastion.settings import Config, Target
+from bastion.settings import ChannelSettings, Config, Target
 from policies.limit import Limit
 from policies.model import Request, Rule, VerdictKind
 from policies.pattern import GLOB_PREFIX
@@ -30,6 +31,10 @@ def warnings_about(config: Config) -> Iterator[str]:
         yield from _identity(f"identity[{at}]", identity, config)
     for at, target in enumerate(config.targets):
         yield from _target(f"target[{at}]", target, _allowing(config))
+    for at, channel in enumerate(config.channels):
+        yield from _channel(f"notify[{at}]", channel, config)
+    for at, person in enumerate(config.persons):
+        yield from _open_to_others(f"person[{at}].answer_key_file", person.answer_key_file)
     for rule in config.policy.rules:
         yield from unknown_names(rule, config)
     for limit in config.policy.limits:
@@ -66,9 +71,22 @@ def _target(key: str, target: Target, allowing: Iterable[Rule]) -> Iterator[str]
     ]
     if not any(covers_where(rule.when, request) for rule in allowing for request in asked):
         yield f"{key}: no rule allows anybody to reach {target.name}"
-    file = target.auth.file
+    yield from _open_to_others(f"{key}.auth.file", target.auth.file)
+
+
+def _open_to_others(key: str, file: Path | None) -> Iterator[str]:
     if file is not None and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield f"{key}.auth.file: {file} can be used by others than its owner (chmod 600 it)"
+        yield f"{key}: {file} can be used by others than its owner (chmod 600 it)"
+
+
+def _channel(key: str, channel: ChannelSettings, config: Config) -> Iterator[str]:
+    yield from _open_to_others(f"{key}.url_file", channel.url_file)
+    yield from _open_to_others(f"{key}.key_file", channel.key_file)
+    if channel.kind == "slack" and channel.key_file is not None and config.answers.listen is None:
+        yield f"{key}: {channel.name} would take answers, but answers.listen is not set"
+    named = any(channel.name in person.aliases for person in config.persons)
+    if channel.kind == "slack" and channel.key_file is not None and not named:
+        yield f"{key}: no person has an alias {shown(channel.name)}, so nobody can answer from there"
 
 
 def unknown_names(it: Rule | Limit, config: Config) -> Iterator[str]:

@@ -28,6 +28,7 @@ from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.keyring import Keyring
 from bastion.locks.book import Book
 from bastion.locks.lock import party_now, party_of
+from bastion.notices.reporting import Reporting
 from bastion.principal import Principal, find_identity, principal_of
 from bastion.register import Register
 from bastion.requests import Request
@@ -97,6 +98,7 @@ class House:
         host_options: HostOptions,
         register: Register,
         roll: Roll,
+        reporting: Reporting,
     ) -> None:
         self._current = config
         self._keyring = keyring
@@ -112,6 +114,7 @@ class House:
         self._tasks = Tasks()
         self._register = register
         self._roll = roll
+        self._reporting = reporting
         self._limits: dict[str, asyncio.TimerHandle] = {}
         self.sessions: dict[str, Session] = {}
         self._idle = asyncio.Event()
@@ -191,6 +194,7 @@ class House:
             config=self.config,
             waiting=self._waiting,
             tallies=self._tallies,
+            reporting=self._reporting,
             ended=self._session_ended,
         )
         try:
@@ -280,6 +284,8 @@ class House:
 
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
         """Record that something was asked for and refused outside any session (of strangers, not each time)."""
+        if principal is not None:
+            self._reporting.refused(principal, what, reason)
         left_out = 0 if principal is not None else await self._register.may_note(peer, "request.refused")
         if left_out is None:
             return

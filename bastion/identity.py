@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,7 +84,7 @@ class Person:
     """One human and all their names: `aliases` maps an issuer's name to their user name there.
 
     `identities` are their own: who has a certificate of one of them is this person, and so is the user `uid` on this
-    machine.
+    machine, and who signs with the key in `answer_key_file`.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Person:
     groups: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     uid: int | None = None
+    answer_key_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,11 @@ def check_issuer_name(text: str) -> str:
     return _matching(text, _ISSUER, 'lower-case letters, digits and "-" such as "github"')
 
 
+def check_channel_name(text: str) -> str:
+    """Return a notification channel's name: it stands beside issuers in the aliases of persons."""
+    return _matching(text, _ISSUER, 'lower-case letters, digits and "-" such as "dba-slack"')
+
+
 def check_group(text: str) -> str:
     """Return the name of a group that an identity is given; only groups out of tokens have a "/"."""
     return _matching(text, _GROUP, 'a group of letters, digits, ".", "_" and "-" such as "ci" (no "/")')

@@ -19,7 +19,7 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bastion.admission import Admission
 from bastion.clock import Clock
@@ -33,18 +33,21 @@ from bastion.journal import journal_entry
 from bastion.keyring import open_keyring
 from bastion.locks.commands import LockDesk
 from bastion.locks.keeper import Keeper
+from bastion.notices.secrets import Secrets
+from bastion.notifying import Notifying
 from bastion.register import OwnRegister
 from bastion.served import Tree
 from bastion.settings import Config
 from recorder import turn
 from recorder.errors import RecorderError
-from recorder.past import issued_since, latest_us, locks_set_and_lifted
+from recorder.past import end_lost_holds, issued_since, latest_us, locks_set_and_lifted
 from recorder.recovery import recover
 from recorder.store import JOB_FAULTS, Store
 
 log = logging.getLogger("bastion")
 
 WATCH_S = 1.0
+LOST = "the bastion stopped while it waited"
 ORPHANS_S = 10.0  # how long the workers of a service that was killed may take to end
 LOOK_S = 0.05
 
@@ -77,12 +80,17 @@ class Premises:
         self.grant_key = secrets.token_bytes(KEY_BYTES)  # all processes must bind a grant alike
         self.office = Office(self.store, config, self.clock.now, self.keeper.book)
         self.keeper.enforced_by(self.office.enforce)
+        self.notifying = Notifying(
+            config, store=self.store, office=self.office, register=self.register, clock=self.clock
+        )
+        self._lost_holds: list[dict[str, Any]] = []
         self._local: LocalDoor | None = None
 
-    def adopt(self, config: Config) -> None:
+    def adopt(self, config: Config, secrets: Secrets) -> None:
         """Go by another configuration."""
         self.admission.limits = config.limits
         self.office.adopt(config)
+        self.notifying.adopt(config, secrets)
 
     async def _open_local_door(self, config: Config) -> None:
         """Answer on the socket of this machine, if there is to be one; raise ServeError."""
@@ -109,16 +117,20 @@ class Premises:
         reason = "the bastion stopped without closing this session"
         keys, now = self.keyring.seal_keys, self.clock.now()
         recovered = self.store.run_now(lambda transaction: recover(transaction, keys, reason))
+        self._lost_holds = self.store.run_now(
+            lambda transaction: end_lost_holds(transaction, recovered, LOST)
+        )
         self.register.remember(self.store.run_now(lambda transaction: issued_since(transaction, now)))
         self.store.run_now(lambda transaction: self.keeper.remember(locks_set_and_lifted(transaction, keys)))
         return recovered
 
     async def started(self, config: Config, listen: list[str], recovered: list[str]) -> None:
-        """Open the socket of this machine, and record that the service runs, and with what.
+        """Open the socket of this machine, begin to tell people, and record that the service runs, and with what.
 
         Raise RecorderError, ServeError.
         """
         await self._open_local_door(config)
+        await self.notifying.start(self._lost_holds)
         await self.store.audit(
             "service.started",
             {
@@ -156,7 +168,9 @@ class Premises:
         """Record the end, and close."""
         if self._local is not None:
             await self._local.close()
+        await self.notifying.stop_answers()
         await self.office.close("the bastion has stopped")
+        await self.notifying.close()
         with contextlib.suppress(RecorderError):
             await self.store.audit("service.stopped", {})
         await self.close()

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from bastion.config import load
 from bastion.errors import OperatorError, ServeError
 from bastion.issuers import Issuers, read_key_files
+from bastion.notices.secrets import Secrets, read_secrets
 from bastion.premises import configuration_digest
 from bastion.settings import Config
 from bastion.tasks import Tasks
@@ -22,7 +23,7 @@ from recorder.store import Store
 
 log = logging.getLogger("bastion")
 
-Adopt = Callable[[Config, Mapping[str, bytes]], Awaitable[list[str]]]
+Adopt = Callable[[Config, Mapping[str, bytes], Secrets], Awaitable[list[str]]]
 PROBLEMS = 50
 
 
@@ -49,6 +50,7 @@ class Reloading:
             config = await asyncio.to_thread(load, self.config.source)
             digest = await asyncio.to_thread(configuration_digest, config)
             key_files = await asyncio.to_thread(read_key_files, config)
+            secrets = await asyncio.to_thread(read_secrets, config)
             self._check_unchanged(config)
             Issuers(Tasks()).prepare(config, key_files)
         except OperatorError as error:
@@ -57,7 +59,7 @@ class Reloading:
             problems = [str(error)]
         else:
             self.config = config
-            ended = await self._adopt(config, key_files)
+            ended = await self._adopt(config, key_files, secrets)
             await self._store.audit(
                 "configuration.reloaded",
                 {"configuration": digest, "policy": config.policy.digest(), "sessions_ended": ended},
@@ -76,5 +78,7 @@ class Reloading:
         for name in ("listen", "data", "keys", "socket", "workers"):
             if getattr(config.bastion, name) != getattr(self.config.bastion, name):
                 raise ServeError(f"{config.source}: bastion.{name}: a change of this takes a restart")
+        if config.answers != self.config.answers:
+            raise ServeError(f"{config.source}: answers.listen: a change of this takes a restart")
         if config.recorder.durability != self.config.recorder.durability:
             raise ServeError(f"{config.source}: recorder.durability: a change of this takes a restart")

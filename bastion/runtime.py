@@ -24,6 +24,7 @@ from bastion.issuers import read_key_files
 from bastion.listening import bound_addresses, listen
 from bastion.locks.lock import Lock
 from bastion.memory import hold_little, keep_out_of_collections
+from bastion.notices.secrets import Secrets
 from bastion.premises import Premises
 from bastion.reloading import Reloading
 from bastion.serving import Server
@@ -79,6 +80,7 @@ class Bastion:
             locks=self._premises.keeper,
             grant_key=self._premises.grant_key,
             roll=NoRoll(),
+            tell=self._premises.notifying.tell,
         )
         self._premises.keeper.enforced_by(self._enforce)
         self._reloading = Reloading(config, self._premises.store, self._adopt)
@@ -117,8 +119,8 @@ class Bastion:
     def live(self) -> int:
         return len(self.server.house.sessions)
 
-    async def _adopt(self, config: Config, key_files: Mapping[str, bytes]) -> list[str]:
-        self._premises.adopt(config)
+    async def _adopt(self, config: Config, key_files: Mapping[str, bytes], secrets: Secrets) -> list[str]:
+        self._premises.adopt(config, secrets)
         return self.server.adopt(config, key_files)
 
     async def _enforce(self, _lock: Lock) -> list[str]:

@@ -34,6 +34,7 @@ from bastion.locks.commands import LockDesk
 from bastion.locks.keeper import Locks
 from bastion.masking import prepare
 from bastion.memory import give_back
+from bastion.notices.reporting import Reporting, Tell
 from bastion.register import Register
 from bastion.requesting import RequestDesk
 from bastion.served import Tree
@@ -69,6 +70,7 @@ class Server:
         locks: Locks,
         grant_key: bytes,
         roll: Roll,
+        tell: Tell,
     ) -> None:
         sys.setswitchinterval(SWITCH_S)
         self._keyring = keyring
@@ -86,6 +88,7 @@ class Server:
         prepare(config)
         waiting = Waiting(approvals, grant_key)
         requests = RequestDesk(approvals, waiting, locks.book, self._config, clock.now)
+        self._reporting = Reporting(tell, clock.now)
         self.house = House(
             config=config,
             keyring=keyring,
@@ -102,6 +105,7 @@ class Server:
             host_options=self._host,
             register=register,
             roll=roll,
+            reporting=self._reporting,
         )
 
     def start(self) -> None:
@@ -152,6 +156,7 @@ class Server:
     async def stop(self, reason: str, patience_s: float) -> None:
         """Let sessions end, close the connections, and seal what can be sealed."""
         await self.house.drain(reason, patience_s)
+        self._reporting.rest()
         for connection in list(self._connections):
             connection.close()
         await self.house.seal_unsealed()
@@ -189,6 +194,7 @@ class Server:
         since_checkpoint_s = 0.0
         while True:
             await asyncio.sleep(WATCH_S)
+            self._reporting.rest()
             rested = [session.recording.rest() for session in self.house.sessions.values()]
             if any(rested):
                 await asyncio.to_thread(give_back)

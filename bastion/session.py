@@ -29,6 +29,7 @@ from bastion.inbox import Exited, all_closed
 from bastion.inlet import Channel
 from bastion.masking import Masking
 from bastion.metering import ChannelMeter, LimitExceeded
+from bastion.notices.reporting import Reporting, Scene
 from bastion.principal import Principal
 from bastion.question import Question
 from bastion.quota import Quota, QuotaExceeded
@@ -74,6 +75,7 @@ class Session:
         config: Callable[[], Config],
         waiting: Waiting,
         tallies: Tallies,
+        reporting: Reporting,
         ended: Callable[[Session, BaseException | None], None],
     ) -> None:
         """Take what the session needs; `config` gives the configuration in force at each request."""
@@ -90,7 +92,8 @@ class Session:
         about = f"identity={principal.name} target={target.name} login={login}"
         self._gate = Gate(self._question.asked, session=self.id, about=about)
         self._masking = Masking()
-        recording.veil = self._masking.events
+        scene = Scene(principal=principal, session=self.id, target=target.name, login=login)
+        recording.veil = reporting.watching(self._masking.events, scene)
         self._holding = Holding(
             waiting,
             gate=self._gate,

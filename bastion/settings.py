@@ -20,6 +20,7 @@ from policies.engine import Policy
 Durability = Literal["power", "process"]
 AuthKind = Literal["certificate", "key"]
 TargetKind = Literal["ssh"]
+ChannelKind = Literal["apprise", "slack", "webhook"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,36 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyFilter:
+    """What a channel is told of: an empty tuple of patterns lets everything pass."""
+
+    events: frozenset[str]
+    approvers: frozenset[str] = frozenset()
+    groups: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """Where people are told of holds, denials and alerts; the secrets are in the files, and nowhere else."""
+
+    name: str
+    kind: ChannelKind
+    url_file: Path
+    key_file: Path | None
+    team: str | None
+    tells: NotifyFilter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSettings:
+    """Where answers are taken over HTTP; nowhere without `listen`."""
+
+    listen: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """One whole configuration with its policy; `warnings` are lines for the operator, none of them fatal."""
 
@@ -96,6 +127,8 @@ class Config:
     persons: tuple[Person, ...]
     identities: tuple[Identity, ...]
     targets: tuple[Target, ...]
+    channels: tuple[ChannelSettings, ...]
+    answers: AnswerSettings
     policy: Policy
     policy_files: tuple[str, ...]
     warnings: tuple[str, ...]

@@ -1,7 +1,8 @@
 """Ask an evidence store about its own past, when a bastion starts on it.
 
 In      a transaction
-Out     the date of the last entry; the certificates whose tokens still hold; what was locked and lifted
+Out     the date of the last entry; the certificates whose tokens still hold; what was locked and lifted; the holds that
+        were lost, which it ends
 Errors  ValueError, TypeError or LookupError for an entry that was altered, which the store turns into StoreError
 """
 
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from recorder.audit import Entry, entry_hash
 from recorder.seal import BadSignature, KeySet
@@ -56,6 +58,32 @@ def _entry(jws: str, payload_of: Callable[[str], bytes]) -> Entry:
         )
     except (BadSignature, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
+
+
+def end_lost_holds(transaction: Transaction, sessions: Sequence[str], reason: str) -> list[dict[str, Any]]:
+    """Record the end of each hold that these sessions, which were cut off, left open; return what is known of them."""
+    lost = []
+    for session in sessions:
+        rows = transaction.connection.execute(
+            "SELECT jws FROM audit WHERE session = ? AND kind IN ('hold.asked', 'hold.ended') ORDER BY seq",
+            (session,),
+        ).fetchall()
+        waiting: dict[str, dict[str, Any]] = {}
+        for (jws,) in rows:
+            try:
+                payload = json.loads(unchecked_payload(jws))
+                detail = payload["detail"]
+                if payload["kind"] == "hold.asked":
+                    waiting[detail["hold"]] = detail
+                else:
+                    waiting.pop(detail["hold"], None)
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+                raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
+        for hold, detail in waiting.items():
+            ended = {"session": session, "hold": hold, "binding": detail.get("binding"), "state": "cancelled"}
+            transaction.audit("hold.ended", {**ended, "reason": reason})
+            lost.append({**detail, "reason": reason})
+    return lost
 
 
 def unchecked_payload(jws: str) -> bytes:

@@ -21,7 +21,7 @@ PRODUCT = ("bastion", "recorder", "policies")
 LIBRARIES = {"recorder": ("bastion", "policies"), "policies": ("bastion", "recorder")}
 COMPOSITION_ROOT = (
     *("bastion/runtime.py", "bastion/serving.py", "bastion/issuers.py", "bastion/workers/supervisor.py"),
-    *("bastion/cli/*", "bastion/demo/*"),
+    *("bastion/notifying.py", "bastion/cli/*", "bastion/demo/*"),
 )
 CATCHES_ALL = ("bastion/reloading.py", "bastion/cli/main.py")
 ASYNCSSH_HOOKS = "bastion/adapters/asyncssh_hooks/*"
@@ -30,7 +30,13 @@ NAMEDTUPLE_METHODS = ("_asdict", "_make", "_replace", "_fields")
 
 # Each third-party module that the product imports, and the only files that may. `*` also crosses `/`.
 HOMES = {
-    "aiohttp": ("bastion/adapters/oidc_http.py", "bastion/demo/*"),
+    "aiohttp": (
+        "bastion/adapters/answers_http.py",
+        "bastion/adapters/oidc_http.py",
+        "bastion/adapters/webhook_http.py",
+        "bastion/demo/*",
+    ),
+    "apprise": ("bastion/adapters/apprise_process.py",),
     "asyncssh": ("bastion/adapters/*",),
     "click": ("bastion/cli/*", "bastion/demo/story.py"),
     "cryptography": (
@@ -47,7 +53,7 @@ HOMES = {
     "pydantic": ("bastion/config*.py", "policies/document*.py", "policies/cases.py"),
     "pyte": ("recorder/screen.py",),
     "re2": ("policies/pattern.py", "policies/masking/compiled.py"),
-    "sqlite3": ("recorder/*", "bastion/demo/story.py"),
+    "sqlite3": ("recorder/*", "bastion/demo/story.py", "bastion/notices/outbox.py"),
     "sqlite_utils": ("recorder/store*.py",),
     "stdnum": ("policies/masking/validators.py",),
     "tabulate": ("bastion/cli/*",),

@@ -17,6 +17,7 @@ from bastion.cli import (
     evidence_commands,
     lock_commands,
     masking_commands,
+    notify_commands,
     operator_commands,
     policy_commands,
 )
@@ -57,6 +58,7 @@ for command in (
     *approval_commands.COMMANDS,
     *lock_commands.COMMANDS,
     *masking_commands.COMMANDS,
+    *notify_commands.COMMANDS,
 ):
     cli.add_command(command)
 

@@ -20,6 +20,7 @@ from bastion.config import load
 from bastion.errors import OperatorError
 from bastion.journal import open_journal
 from bastion.keyring import SEAL_SET, Keyring, open_keyring, public_line, rotate_seal
+from bastion.notifying import check_channels
 from bastion.settings import Config
 from bastion.starter import CONFIG_NAME, POLICY_NAME, starter_config, starter_policy
 from recorder.seal import Signer
@@ -106,6 +107,7 @@ def check(door: Door, config_file: Path | None, as_json: bool) -> None:
     path = config_path(config_file)
     try:
         config = load(path)
+        check_channels(config)
     except OperatorError as error:
         if as_json:
             lines = str(error).splitlines()

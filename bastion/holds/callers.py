@@ -21,6 +21,8 @@ from bastion.settings import Config
 class Caller:
     """Whoever asks: by a certificate, which has an `identity` and `groups`, or on this machine, with a `uid`.
 
+    Where a signature says which person it is, `person` names them.
+
     `how` is for the record. `reads` says that they may read all evidence, and so all holds.
     """
 
@@ -28,6 +30,7 @@ class Caller:
     identity: str | None = None
     groups: tuple[str, ...] = ()
     uid: int | None = None
+    person: str | None = None
     reads: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -43,6 +46,8 @@ class Caller:
 def person_of(caller: Caller, config: Config) -> Person | None:
     """Return the declared person that the caller is."""
     for person in config.persons:
+        if caller.person is not None and caller.person == person.name:
+            return person
         if caller.identity is not None and caller.identity in person.identities:
             return person
         if caller.uid is not None and caller.uid == person.uid:
@@ -55,6 +60,7 @@ def voter_of(caller: Caller, config: Config) -> Voter:
     person = person_of(caller, config)
     if person is None:
         who = f"identity {caller.identity}" if caller.identity is not None else f"uid {caller.uid}"
+        who = who if caller.person is None else caller.person
         raise AnswerRefused(f"{who} is no declared person's own, so it can approve and deny nothing")
     groups = frozenset(person.groups) | frozenset(caller.groups)
     return Voter(person=person.name, groups=groups, how=caller.how)

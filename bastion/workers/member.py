@@ -20,6 +20,8 @@ from bastion.holds.desk import Event
 from bastion.holds.office import Office
 from bastion.locks.keeper import Keeper
 from bastion.locks.lock import Lock
+from bastion.notices.notice import Notice
+from bastion.notices.reporting import Tell
 from bastion.register import Register
 from bastion.tasks import Tasks
 from bastion.workers import approvals, handover, locks
@@ -50,6 +52,7 @@ class Member:
         register: Register,
         office: Office,
         keeper: Keeper,
+        notify: Tell,
         tasks: Tasks,
         count: Count,
     ) -> None:
@@ -66,6 +69,7 @@ class Member:
         self._register = register
         self._office = office
         self._keeper = keeper
+        self._notify = notify
         self._count = count
         self._tasks = tasks
         self._process: asyncio.subprocess.Process | None = None
@@ -83,12 +87,22 @@ class Member:
         register: Register,
         office: Office,
         keeper: Keeper,
+        notify: Tell,
         tasks: Tasks,
         count: Count,
     ) -> Member:
         """Start a worker, which holds the data folder's lock with its supervisor."""
         ours, theirs = pair()
-        member = cls(number, ours, register=register, office=office, keeper=keeper, tasks=tasks, count=count)
+        member = cls(
+            number,
+            ours,
+            register=register,
+            office=office,
+            keeper=keeper,
+            notify=notify,
+            tasks=tasks,
+            count=count,
+        )
         with theirs:
             member._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -190,6 +204,8 @@ class Member:
                 self._tasks.start(answer(self._register, self._link, message), "answer")
             case approvals.OP:
                 self._tasks.start(approvals.answer(self._office, self._link, message), "answer a hold")
+            case "notice":
+                self._notify(Notice.from_json(message["notice"]))
             case "ending":
                 self.ending += message["sessions"]
             case locks.OP:

@@ -25,6 +25,7 @@ from bastion.issuers import Issuers, read_key_files
 from bastion.keyring import pack_keyring
 from bastion.listening import BACKLOG, listen, refused, shown
 from bastion.locks.lock import Lock
+from bastion.notices.secrets import Secrets
 from bastion.premises import Premises
 from bastion.reloading import Reloading
 from bastion.settings import Config
@@ -181,6 +182,7 @@ class Supervisor:
             register=self._premises.register,
             office=self._premises.office,
             keeper=self._premises.keeper,
+            notify=self._premises.notifying.tell,
             tasks=self._tasks,
             count=self._accepting,
         )
@@ -258,10 +260,10 @@ class Supervisor:
         finally:
             connection.close()
 
-    async def _adopt(self, config: Config, key_files: Mapping[str, bytes]) -> list[str]:
+    async def _adopt(self, config: Config, key_files: Mapping[str, bytes], secrets: Secrets) -> list[str]:
         """Have every worker adopt this configuration; return the sessions it ends. Who cannot in time is killed."""
         self._key_files = key_files
-        self._premises.adopt(config)
+        self._premises.adopt(config, secrets)
         self._adoptions += 1
         given = handover.Handover(config=config, key_files=key_files)
         asked = [member for member in self._members.values() if not member.gone.is_set()]

@@ -22,6 +22,7 @@ from bastion.errors import BastionError
 from bastion.journal import journal_entry, open_journal
 from bastion.keyring import unpack_keyring
 from bastion.memory import hold_little, keep_out_of_collections
+from bastion.notices.notice import Notice
 from bastion.serving import Server
 from bastion.tasks import Tasks
 from bastion.workers import handover
@@ -71,6 +72,10 @@ class Worker:
 
     def leave(self, session: str) -> None:
         self._link.send({"op": "sealed", "session": session})
+
+    def _tell(self, notice: Notice) -> None:
+        """Hand a notice to the supervisor; what it has no room for is left out there."""
+        self._link.send({"op": "notice", "notice": notice.to_json()})
 
     # What the supervisor says.
 
@@ -131,6 +136,7 @@ class Worker:
             locks=self._locks,
             grant_key=given.grant_key,
             roll=self,
+            tell=self._tell,
         )
         self._server.start()
         keep_out_of_collections()

@@ -15,6 +15,7 @@ from bastion.config import load
 from bastion.errors import Refused
 from bastion.house import House, NoRoll
 from bastion.locks.book import Book
+from bastion.notices.reporting import Reporting
 from bastion.principal import principal_of
 from bastion.tallies import Tallies
 from recorder.recording import Recording
@@ -53,6 +54,7 @@ def house(tmp_path: Path, store: Store) -> House:
         host_options=unused,
         register=unused,
         roll=NoRoll(),
+        reporting=Reporting(lambda _notice: None, lambda: NOW),
     )
 
 

@@ -15,6 +15,7 @@ from bastion.errors import Unreachable
 from bastion.holds.waiting import Waiting
 from bastion.identity import Identity
 from bastion.inbox import Closed, Data, Eof, Exited, Inbox, Resize
+from bastion.notices.reporting import Reporting
 from bastion.principal import Principal
 from bastion.requests import Request
 from bastion.session import Session
@@ -142,6 +143,7 @@ class Scene:
             peer="192.0.2.1",
             owner="dana",
             identity=IDENTITY,
+            groups=frozenset({"ci"}),
             claims={},
         )
         self.session = Session(
@@ -153,6 +155,7 @@ class Scene:
             config=lambda: cast(Config, self.config),
             waiting=cast(Waiting, None),  # nothing is held here
             tallies=Tallies(lambda *_: (), lambda: 0.0),
+            reporting=Reporting(lambda _notice: None, lambda: 0.0),
             ended=lambda _session, _failure: self.ended.set(),
         )
 
