@@ -58,6 +58,8 @@ def send(url: str, notice: Notice) -> tuple[bool, str]:
         return False, "is no URL that Apprise knows"
     (service,) = services
     dialect = DIALECTS.get(url.partition("://")[0].lower(), Dialect.STRICT)
+    if service.resolve_format(apprise.NotifyFormat.TEXT) is apprise.NotifyFormat.MARKDOWN:
+        dialect = Dialect.STRICT  # the URL asks for it
     room = max(ROOM, service.body_maxlen - 100)
     message = compose(notice, dialect, room, service.title_maxlen)
     heard = _Statuses()

@@ -109,7 +109,7 @@ def cut_statement(text: str, most: int) -> Statement:
         return Statement(head=text)
     head = most * 2 // 3
     tail = most - head
-    return Statement(head=text[:head], cut=len(text) - most, tail=text[-tail:])
+    return Statement(head=text[:head], cut=len(text) - most, tail=text[len(text) - tail :])
 
 
 def seen_statement(data: bytes) -> Statement:
@@ -125,7 +125,7 @@ def recut(statement: Statement, most: int) -> Statement:
         return statement
     head = min(len(statement.head), most * 2 // 3)
     tail_of = statement.tail or statement.head[head:]
-    tail = tail_of[-(most - head) :] if most > head else ""
+    tail = tail_of[max(0, len(tail_of) - (most - head)) :]
     gone = len(statement.head) - head + len(statement.tail) - len(tail)
     return replace(statement, head=statement.head[:head], cut=statement.cut + gone, tail=tail)
 

@@ -140,20 +140,30 @@ def compose(notice: Notice, dialect: Dialect, room: int, title_room: int) -> Mes
     elif len(title) > title_room:
         title = f"{title[: max(0, title_room - 1)]}…"
     frame = len(_fenced("")) if dialect is Dialect.FENCED else 0
-    rows = [written(f"{label}: {text}") for label, text in rows_of(notice)]
-    while rows and _size(rows) + MARK_CHARS > (room - frame):
-        rows.pop()  # the last ones matter least
+    room -= frame
+    shown = Statement(head="")
+    needed = 0
+    if (statement := notice.statement) is not None:
+        shown = Statement(head=written(statement.head), cut=statement.cut, tail=written(statement.tail))
+        needed = min(room * 2 // 3, _size(_barred(shown.head)) + _size(_barred(shown.tail)) + MARK_CHARS)
+    rows = _fitting([written(f"{label}: {text}") for label, text in rows_of(notice)], room - needed)
     lines: list[str] = []
     whole = True
-    if notice.statement is not None:
-        shown = Statement(
-            head=written(notice.statement.head),
-            cut=notice.statement.cut,
-            tail=written(notice.statement.tail),
-        )
-        lines, whole = statement_lines(shown, room - frame - _size(rows))
+    if statement is not None:
+        lines, whole = statement_lines(shown, room - _size(rows))
     body = "\n".join(lines + rows)
     return Message(title=title, body=_fenced(body) if dialect is Dialect.FENCED else body, whole=whole)
+
+
+def _fitting(rows: list[str], room: int) -> list[str]:
+    """Return the first rows, which matter most, and a mark if some are missing."""
+    if _size(rows) <= room:
+        return rows
+    mark = f"… and more: {SEE}"
+    kept = list(rows)
+    while kept and _size([*kept, mark]) > room:
+        kept.pop()
+    return [*kept, mark]
 
 
 def _hold(notice: Notice) -> str:
