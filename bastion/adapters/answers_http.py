@@ -49,17 +49,26 @@ class _Connections(web.Server):
         super().__init__(handle, access_log=None, logger=silent, keepalive_timeout=0.0, lingering_time=0.0)
         self._timers: dict[RequestHandler, asyncio.TimerHandle] = {}
 
+    def accept(self) -> asyncio.BaseProtocol:
+        """Return what serves one more connection, or drops it."""
+        return self() if len(self._timers) < CONNECTIONS else _Dropping()
+
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if len(self._timers) >= CONNECTIONS:
-            transport.abort()
-            return
         self._timers[handler] = asyncio.get_running_loop().call_later(LIFE_S, transport.abort)
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
         if (timer := self._timers.pop(handler, None)) is not None:
             timer.cancel()
+
+
+class _Dropping(asyncio.BaseProtocol):
+    """Drops a connection for which there is no room."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a socket
+        transport.abort()
 
 
 class AnswerDoor:
@@ -78,7 +87,7 @@ class AnswerDoor:
         self._http = _Connections(self._serve)
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                self._http, address.host, address.port, backlog=CONNECTIONS
+                self._http.accept, address.host, address.port, backlog=CONNECTIONS
             )
         except OSError as error:
             raise refused(address, error) from error

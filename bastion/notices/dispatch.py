@@ -128,7 +128,7 @@ class Dispatch:
             self._intake.put_nowait(delivery)
             channel.lane.rests.clear()
         except asyncio.QueueFull:
-            channel.restraint.lost(notice.identity, self._now())
+            channel.restraint.lost(notice, self._now())
 
     async def _fill(self) -> None:
         while True:
@@ -150,7 +150,7 @@ class Dispatch:
             return
         channel.lane.woken.set()
         for one in gone:
-            channel.restraint.lost(one.notice.identity, self._now())
+            channel.restraint.lost(one.notice, self._now())
             await channel.lane.record(one, "failed", "gave way to later ones", one.attempts)
 
     async def _drain(self) -> None:

@@ -60,9 +60,9 @@ class Restraint:
         identity = next(iter(self._left_out))
         return identity, self._left_out.pop(identity)
 
-    def lost(self, identity: str, now: float) -> None:
-        """Count one that could be told, and then had to give way."""
-        self._count(identity, 1, now)
+    def lost(self, notice: Notice, now: float) -> None:
+        """Count one that could be told, and then had to give way, and what it would have told to be left out."""
+        self._count(notice.identity, notice.left_out + (notice.kind != "left-out"), now)
 
     def _ended(self, notice: Notice, now: float) -> bool:
         name = str(notice.hold["id"]) if notice.hold else ""

@@ -29,7 +29,7 @@ def test_what_was_left_out_is_told_by_itself_where_nothing_follows() -> None:
     assert restraint.owed(NOW) is None
     assert restraint.owed(NOW + OWED_S) == ("deployer", 20 - OTHER_BURST)
     assert restraint.owed(NOW + 10 * OWED_S) is None
-    restraint.lost("deployer", NOW)
+    restraint.lost(denial(), NOW)
     assert restraint.owed(NOW, at_once=True) == ("deployer", 1)
 
 
