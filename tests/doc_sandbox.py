@@ -62,7 +62,7 @@ class Sandbox:
         """Lay out the folder; `target_trusts` is the user CA's line, None for a target still to be told of it."""
         self.folder = folder
         self.work = folder / "work"
-        self.port = free_port()
+        self.port, self.answers_port = free_port(), free_port()
         self._key = JWK.generate(kty="EC", crv="P-256", use="sig", alg="ES256", kid="documented")
         self._bastion: subprocess.Popen[bytes] | None = None
         self._seen_of_systemctl = 0
@@ -102,6 +102,7 @@ class Sandbox:
             "0.0.0.0:2222": f"127.0.0.1:{self.port}",
             "HostName bastion.example.com\n  Port 2222": f"HostName 127.0.0.1\n  Port {self.port}\n"
             "  HostKeyAlias bastion.example.com",
+            "127.0.0.1:8022": f"127.0.0.1:{self.answers_port}",
             "10.0.0.5:22": f"127.0.0.1:{self.host.port}",
             "ssh-keyscan -t ed25519 10.0.0.5": f"ssh-keyscan -p {self.host.port} -t ed25519 127.0.0.1",
             "sshd -t\n": f"sshd -t -f {self.real('/etc/ssh')}/sshd_config\n",

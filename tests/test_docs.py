@@ -325,7 +325,8 @@ def test_every_kind_of_event_and_of_audit_entry_is_in_the_recording_format() -> 
     for kind in Kind:
         assert f"\n| `{kind.value}` |" in page, f"event {kind.value} is not described"
     kinds = re.compile(
-        r"(certificate|clock|configuration|connection|evidence|grant|hold|keys|lock|login|recording|request|service|session)"
+        r"(answer|certificate|clock|configuration|connection|evidence|grant|hold|keys|lock|login|notice|recording"
+        r"|request|service|session)"
         r"\.[a-z]+(-[a-z]+)*"
     )
     shown = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -261,3 +262,105 @@ def test_what_is_masked_is_masked_there_too_and_no_secret_is_told_of_anywhere(to
     for text in (shown, journal, world.database.read_bytes().decode("latin-1")):
         for secret in ("kim-s-own-key", "8f742231b10e", "whsec_", "/hook"):
             assert secret not in text
+
+
+def test_reloading_adopts_channels_and_a_mistake_changes_nothing(told: Told, mark: Path) -> None:
+    world, receiver = told.world, told.receiver
+    config = world.stage.config.read_text()
+    key = mark.with_name("other.key")
+    key.write_text("short\n")
+    url = mark.with_name("other.url")
+    url.write_text(f"{receiver.url}/other\n")
+    channel = f'[[notify]]\nname = "other"\nkind = "webhook"\nurl_file = "{url}"\nkey_file = "{key}"\n'
+    try:
+        world.stage.config.write_text(f"{config}\n{channel}")
+        assert world.reload()["kind"] == "configuration.rejected"
+        checked = world.bastion("check")
+        assert checked.returncode == 2
+        assert b"notify[2].key_file: " in checked.stderr
+        assert b"expected one key of 24 bytes or more" in checked.stderr
+        key.write_text("another-key-of-some-length-0123456789\n")
+        assert world.reload()["kind"] == "configuration.reloaded"
+        assert world.ssh("web-1", "dropdb other").returncode == 126
+        world.until(lambda: [one for one in receiver.requests if one.path == "/other"])
+    finally:
+        world.stage.config.write_text(config)
+        assert world.reload()["kind"] == "configuration.reloaded"
+
+
+def test_a_channel_can_be_tried(told: Told, mark: Path) -> None:
+    world, receiver = told.world, told.receiver
+    done = world.bastion("notify", "test", "ops-hook")
+    assert (done.returncode, done.stdout) == (0, b"ops-hook: delivered: answered with status 200\n")
+    assert receiver.of("test")
+    receiver.status = 500
+    try:
+        done = world.bastion("notify", "test", "ops-slack")
+        assert (done.returncode, done.stdout) == (1, b"ops-slack: not delivered: answered with status 500\n")
+    finally:
+        receiver.status = 200
+    done = world.bastion("notify", "test", "nobody")
+    assert done.returncode == 2
+    assert b"no channel is called nobody; there are: ops-hook, ops-slack" in done.stderr
+    assert b"ops-slack  slack    hold.asked" in world.bastion("notify", "list").stdout
+
+
+def test_what_nobody_took_is_delivered_after_a_restart_and_a_dead_channel_blocks_nothing(
+    told: Told, mark: Path
+) -> None:
+    world, receiver = told.world, told.receiver
+    receiver.status = 503
+    try:
+        held = bot(world, "web-1", f"touch {mark}")
+        (seen,) = waiting(world)
+        assert Signer(url=told.url).send({"hold": seen["id"], "answer": "deny", "reason": "no"})[0] == 200
+        assert ends(held)[0] == 126
+        world.stage.stop_bastion()
+        waits = json.loads(world.bastion("notify", "list", "--json").stdout)
+        assert waits[0]["waiting"] == 2
+    finally:
+        receiver.status = 200
+    start(told)
+
+    def of_this(kind: str) -> list[str]:
+        return [
+            one["data"]["hold"]["id"] for one in receiver.of(kind) if one["data"]["hold"]["id"] == seen["id"]
+        ]
+
+    world.until(lambda: of_this("hold.ended"))
+    assert of_this("hold.asked") == of_this("hold.ended") == [seen["id"]]
+    outcomes = [one["outcome"] for one in of_kind(world, "hold.notified") if one["hold"] == seen["id"]]
+    assert "delayed" in outcomes
+    assert outcomes.count("delivered") >= 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_t37_a_bastion_restarted_with_a_hold_open_says_to_both_sides_that_it_is_cancelled(
+    told: Told, mark: Path, number: int
+) -> None:
+    world, receiver = told.world, told.receiver
+    follower = world.start("ssh", "-F", "ssh_config.alex", "bastion", "approvals", "--follow", "--json")
+    held = bot(world, "web-1", f"touch {mark}")
+    (seen,) = waiting(world)
+    world.stage.stop_bastion(number)
+    status, _out, said = ends(held)
+    steps = [json.loads(line) for line in follower.communicate(timeout=20)[0].splitlines()]
+    assert steps[0]["event"] == "asked"
+    if number == signal.SIGTERM:
+        assert (status, steps[-1]["state"]) == (126, "cancelled")
+        assert f"{seen['id']} cancelled: the bastion is shutting down" in said
+    else:
+        assert status == 255
+    start(told)
+    assert holds(world) == []
+    (end,) = world.until(
+        lambda: [one for one in receiver.of("hold.ended") if one["data"]["hold"]["id"] == seen["id"]]
+    )
+    assert end["data"]["hold"]["state"] == "cancelled"
+    assert [one["detail"]["state"] for one in entries(world, seen["id"]) if one["kind"] == "hold.ended"] == [
+        "cancelled"
+    ]
+    late = Signer(url=told.url).send({"hold": seen["id"], "answer": "approve"})
+    assert late[0] == 409
+    assert not mark.exists()
+    assert world.bastion("verify", "--all").returncode == 0
