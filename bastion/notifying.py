@@ -3,7 +3,7 @@
 In      the configuration in force and the secrets that it names; steps of holds; notices of sessions
 Out     notices to channels; answers to the desk
 Errors  ConfigError, OutboxFault, ServeError: the service does not start
-Source  docs/notifications.md; docs/adr/0013-notices-go-through-an-outbox.md
+Source  docs/notifications.md; docs/adr/0014-notices-go-through-an-outbox.md
 """
 
 from __future__ import annotations

@@ -342,10 +342,12 @@ def test_t37_a_bastion_restarted_with_a_hold_open_says_to_both_sides_that_it_is_
     follower = world.start("ssh", "-F", "ssh_config.alex", "bastion", "approvals", "--follow", "--json")
     held = bot(world, "web-1", f"touch {mark}")
     (seen,) = waiting(world)
+    assert follower.stdout is not None
+    steps = [json.loads(follower.stdout.readline())]
+    assert (steps[0]["event"], steps[0]["id"]) == ("asked", seen["id"])
     world.stage.stop_bastion(number)
     status, _out, said = ends(held)
-    steps = [json.loads(line) for line in follower.communicate(timeout=20)[0].splitlines()]
-    assert steps[0]["event"] == "asked"
+    steps += [json.loads(line) for line in follower.communicate(timeout=20)[0].splitlines()]
     if number == signal.SIGTERM:
         assert (status, steps[-1]["state"]) == (126, "cancelled")
         assert f"{seen['id']} cancelled: the bastion is shutting down" in said
