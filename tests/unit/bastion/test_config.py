@@ -242,7 +242,11 @@ def test_paths_are_relative_to_the_file_that_names_them(
             '"policy.toml"',
             'policy.files[1]: "policy.toml" is there twice, expected each file once',
         ),
-        ("[recorder]", "[recoder]", 'recoder: unknown key (did you mean "recorder"?), expected answers, bastion,'),
+        (
+            "[recorder]",
+            "[recoder]",
+            'recoder: unknown key (did you mean "recorder"?), expected answers, bastion,',
+        ),
         (
             "[policy]\n",
             "[polices]\n",
