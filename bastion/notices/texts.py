@@ -85,6 +85,8 @@ def rows_of(notice: Notice) -> list[tuple[str, str]]:
             rows.append((label, text if len(text) <= ROW_CHARS else f"{text[:ROW_CHARS]}… (cut)"))
 
     hold = notice.hold or {}
+    for part in hold.get("held_for", ()):  # the deciding part, also where the statement itself is cut
+        row("held for", part)
     if notice.identity and notice.kind != "left-out":
         row("who", f"{notice.identity}, owned by {notice.owner}" if notice.owner else notice.identity)
     claims = notice.claims or {}

@@ -19,11 +19,12 @@ LIVE = re.compile(
 
 
 def test_a_hold_says_what_who_where_why_and_how_to_answer() -> None:
-    message = compose(asked(stated="hotfix"), Dialect.PLAIN, ROOMY, 250)
+    message = compose(asked(stated="hotfix", held_for=("runs systemctl",)), Dialect.PLAIN, ROOMY, 250)
     assert message.title == "H-7K3Q waits for an approval: deployer on web-1"
     assert message.whole
     assert message.body.splitlines() == [
         "› systemctl restart orders",
+        "held for: runs systemctl",
         "who: deployer, owned by dana@acme.example",
         "run: run_id 8412, actor sam",
         "where: deploy@web-1, session 01SESSION",
@@ -98,6 +99,14 @@ def test_t36_what_does_not_fit_is_cut_with_a_mark_and_both_ends_stay(dialect: Di
     if shown:
         assert "› echo begin" in message.body
         assert "/srv/orders" in message.body
+
+
+def test_t36_the_deciding_part_is_there_where_the_statement_is_cut() -> None:
+    statement = "echo begin; " + "true; " * 500 + "rm -rf /srv/orders; " + "true; " * 500
+    for dialect in Dialect:
+        message = compose(asked(statement, held_for=("rm -rf /srv/orders",)), dialect, 900, 250)
+        assert not message.whole
+        assert "held for: rm -rf /srv/orders" in message.body
 
 
 def test_t36_a_statement_cannot_write_the_mark_itself() -> None:
