@@ -284,7 +284,7 @@ class House:
 
     async def note_refused(self, principal: Principal | None, peer: str, what: str, reason: str) -> None:
         """Record that something was asked for and refused outside any session (of strangers, not each time)."""
-        if principal is not None:
+        if principal is not None and what.startswith(("session ", "subsystem")):  # no forwarding, no agents
             self._reporting.refused(principal, what, reason)
         left_out = 0 if principal is not None else await self._register.may_note(peer, "request.refused")
         if left_out is None:

@@ -81,23 +81,12 @@ class AppriseCourier:
     async def _exchange(self, line: bytes) -> dict[str, Any] | None:
         if self._idle is not None:
             self._idle.cancel()
-        if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "bastion.adapters.apprise_process",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,  # a trace could have a URL in it
-                start_new_session=True,
-                limit=ANSWER_BYTES,
-                env=child_environment(),
-            )
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101 - asked for above
-        assert stdout is not None  # noqa: S101 - asked for above
         try:
+            if self._process is None or self._process.returncode is not None:
+                self._process = await _begin()
+            stdin, stdout = self._process.stdin, self._process.stdout
+            assert stdin is not None  # noqa: S101 - asked for below
+            assert stdout is not None  # noqa: S101 - asked for below
             stdin.write(line)
             await stdin.drain()
             answered = await stdout.readline()
@@ -115,3 +104,18 @@ class AppriseCourier:
                 process.stdin.close()
 
         self._idle = asyncio.get_running_loop().call_later(IDLE_S, rest)
+
+
+async def _begin() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "bastion.adapters.apprise_process",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,  # a trace could have a URL in it
+        start_new_session=True,
+        limit=ANSWER_BYTES,
+        env=child_environment(),
+    )

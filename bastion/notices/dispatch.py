@@ -63,6 +63,7 @@ class Dispatch:
         self._channels: dict[str, _Channel] = {}
         self._groups: Mapping[str, tuple[str, ...]] = {}
         self._intake: asyncio.Queue[Delivery] = asyncio.Queue(INTAKE)
+        self._moving: Delivery | None = None
         self._tasks = Tasks()
 
     async def start(self) -> None:
@@ -132,9 +133,10 @@ class Dispatch:
 
     async def _fill(self) -> None:
         while True:
-            delivery = await self._intake.get()
+            self._moving = delivery = await self._intake.get()
             try:
                 await self._put(delivery)
+                self._moving = None
             finally:
                 self._intake.task_done()
 
@@ -154,7 +156,9 @@ class Dispatch:
             await channel.lane.record(one, "failed", "gave way to later ones", one.attempts)
 
     async def _drain(self) -> None:
-        """Put into the outbox what is still on its way there."""
+        """Put into the outbox what is still on its way there, and what was when its way was cut short."""
+        if self._moving is not None:
+            await self._put(self._moving)
         while not self._intake.empty():
             await self._put(self._intake.get_nowait())
 

@@ -64,7 +64,7 @@ def slack_body(notice: Notice, *, buttons: bool) -> bytes:
         lines, whole = statement_lines(notice.statement, SECTION_CHARS * (SECTIONS - 1))
         blocks += [_section(piece) for piece in _pieces("\n".join(lines))]
     rows = "\n".join(f"{label}: {text}" for label, text in rows_of(notice))
-    blocks += [_section(piece) for piece in _pieces(rows)[:4]]
+    blocks += [_section(piece) for piece in _pieces(rows)]
     if buttons and notice.kind == "hold.asked" and notice.hold:
         actions = [_button(DENY, "Deny", "danger", notice)]
         if whole:

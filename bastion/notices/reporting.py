@@ -4,13 +4,14 @@ They are made from the very events that are recorded, masked as these are, and n
 
 In      events of a session as they are recorded; requests that were refused outside of one
 Out     notices, to whoever takes them; counts of those left out, once a second
-Holds   a throttle of SOURCES, counts of COUNTED identities: a bot in a loop must not flood the way to the channels
+Holds   a throttle of SOURCES, counts of COUNTED identities on targets: a bot in a loop must not flood the way from
+        here to the channels
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bastion.holds.shown import CLAIMS
 from bastion.notices.notice import Notice, NoticeKind, seen_statement, short
@@ -43,7 +44,7 @@ class Reporting:
         self._tell = tell
         self._now = now
         self._throttle = Throttle(burst=BURST, per_s=PER_S)
-        self._left_out: dict[tuple[str, tuple[NoticeKind, ...]], int] = {}
+        self._left_out: dict[Notice, int] = {}
 
     def watching(self, veil: Veil, scene: Scene) -> Veil:
         """Return a veil that does what this one does, and tells of what deserves it."""
@@ -59,7 +60,10 @@ class Reporting:
 
     def refused(self, principal: Principal, what: str, reason: str) -> None:
         """Tell that something was refused that never became a session."""
-        self._pass(
+        if not self._throttle.admit(principal.name, self._now()):
+            self._count(("denial",), principal, "")
+            return
+        self._tell(
             Notice(
                 kinds=("denial",),
                 at=self._now(),
@@ -74,8 +78,8 @@ class Reporting:
     def rest(self) -> None:
         """Tell how many were left out lately."""
         left_out, self._left_out = self._left_out, {}
-        for (identity, kinds), count in left_out.items():
-            self._tell(Notice(kinds=("left-out", *kinds), at=self._now(), identity=identity, left_out=count))
+        for about, count in left_out.items():
+            self._tell(replace(about, at=self._now(), left_out=count))
 
     def _seen(self, event: Event, among: Sequence[Event], scene: Scene) -> None:
         detail = event.detail
@@ -84,7 +88,7 @@ class Reporting:
             return
         principal = scene.principal
         if not self._throttle.admit(principal.name, self._now()):
-            self._count(principal.name, kinds)
+            self._count(kinds, principal, scene.target)
             return
         data = event.data if event.kind is Kind.STATEMENT else _asked(among)
         self._tell(
@@ -107,16 +111,16 @@ class Reporting:
             )
         )
 
-    def _pass(self, notice: Notice) -> None:
-        if self._throttle.admit(notice.identity, self._now()):
-            self._tell(notice)
-        else:
-            self._count(notice.identity, notice.kinds)
-
-    def _count(self, identity: str, kinds: tuple[NoticeKind, ...]) -> None:
-        key = (identity, kinds)
-        if key in self._left_out or len(self._left_out) < COUNTED:
-            self._left_out[key] = self._left_out.get(key, 0) + 1
+    def _count(self, kinds: tuple[NoticeKind, ...], principal: Principal, target: str) -> None:
+        about = Notice(
+            kinds=("left-out", *kinds),
+            at=0.0,
+            identity=principal.name,
+            groups=tuple(sorted(principal.groups)),
+            target=target,
+        )
+        if about in self._left_out or len(self._left_out) < COUNTED:
+            self._left_out[about] = self._left_out.get(about, 0) + 1
 
 
 def _kinds(event: Event, among: Sequence[Event]) -> tuple[NoticeKind, ...]:

@@ -66,7 +66,8 @@ def read_secrets(config: Config) -> Secrets:
             continue
         try:
             key = _key(person.answer_key_file)
-            twice = next((name for name, known in persons.items() if known == key), None)
+            others = {**persons, **{name: one.key for name, one in channels.items()}}
+            twice = next((name for name, known in others.items() if known == key), None)
             if twice is not None:
                 raise _Unreadable(f"holds the key of {twice} as well, expected one of this person alone")
             persons[person.name] = key

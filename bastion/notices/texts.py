@@ -12,7 +12,7 @@ Source  docs/notifications.md
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -84,9 +84,14 @@ def rows_of(notice: Notice) -> list[tuple[str, str]]:
         if text:
             rows.append((label, text if len(text) <= ROW_CHARS else f"{text[:ROW_CHARS]}… (cut)"))
 
+    def several(label: str, texts: Sequence[str]) -> None:
+        for text in texts[:FACTS]:
+            row(label, text)
+        if len(texts) > FACTS:
+            row(label, f"… and {len(texts) - FACTS} more: {SEE}")
+
     hold = notice.hold or {}
-    for part in hold.get("held_for", ()):  # the deciding part, also where the statement itself is cut
-        row("held for", part)
+    several("held for", hold.get("held_for", ()))  # the deciding part, also where the statement itself is cut
     if notice.identity and notice.kind != "left-out":
         row("who", f"{notice.identity}, owned by {notice.owner}" if notice.owner else notice.identity)
     claims = notice.claims or {}
@@ -94,11 +99,7 @@ def rows_of(notice: Notice) -> list[tuple[str, str]]:
     if notice.target:
         row("where", f"{notice.login}@{notice.target}, session {notice.session or 'none'}")
     row("verdict", notice.verdict if notice.kind == "alert" else "")
-    facts = list(hold.get("facts", ()))
-    for fact in facts[:FACTS]:
-        row("fact", fact)
-    if len(facts) > FACTS:
-        row("fact", f"… and {len(facts) - FACTS} more: {SEE}")
+    several("fact", hold.get("facts", ()))
     row("rule", ", ".join(notice.rules))
     row("reason", notice.reason)
     row("attack", ", ".join(notice.attack))

@@ -97,9 +97,9 @@ def test_a_key_for_answers_is_one_persons(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"person\[1\].answer_key_file: .*holds the key of dana@acme.example as well"
     ):
-        read_secrets(load(write(tmp_path, **changes)))
-    (changes.popitem(), None)
-    assert read_secrets(load(write(tmp_path, **changes))).persons == {"sam@acme.example": KEY.encode()}
+        read_secrets(load(write(tmp_path, "", **changes)))
+    changes.popitem()
+    assert read_secrets(load(write(tmp_path, "", **changes))).persons == {"sam@acme.example": KEY.encode()}
 
 
 def test_files_that_others_can_read_are_warned_of(tmp_path: Path) -> None:
@@ -117,3 +117,9 @@ def test_a_slack_channel_that_nobody_can_answer_is_warned_of(tmp_path: Path) -> 
 def test_aliases_may_name_channels(tmp_path: Path) -> None:
     changes = {'aliases = { github = "dana" }': 'aliases = { github = "dana", ops = "U1" }'}
     assert load(write(tmp_path, **changes)).persons[0].aliases["ops"] == "U1"
+
+
+def test_t36_what_the_bastion_signs_can_be_no_persons_answer(tmp_path: Path) -> None:
+    changes = {'name = "sam@acme.example"': 'name = "sam@acme.example"\nanswer_key_file = "key"'}
+    with pytest.raises(ConfigError, match="holds the key of ops as well"):
+        read_secrets(load(write(tmp_path, **changes)))
