@@ -101,10 +101,11 @@ async def test_a_body_that_is_too_long_is_not_read_on(door: Door) -> None:
 
 async def test_whoever_is_slow_or_silent_is_let_go_of(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers_http, "LIFE_S", 0.05)
-    monkeypatch.setattr(answers_http, "REQUEST_S", 0.02)
     reader, writer = await door.connect()
     assert await asyncio.wait_for(reader.read(), 10) == b"", "one that says nothing"
     writer.close()
+    monkeypatch.setattr(answers_http, "LIFE_S", 60.0)
+    monkeypatch.setattr(answers_http, "REQUEST_S", 0.02)
     status, _body = await door.ask(b"POST /answers HTTP/1.1\r\nHost: b\r\nContent-Length: 10\r\n\r\nx")
     assert status == 408
 
