@@ -33,6 +33,7 @@ from bastion.principal import Principal, find_identity, principal_of
 from bastion.register import Register
 from bastion.requests import Request
 from bastion.resolve import check_login, find_target, resolve
+from bastion.roll import Roll
 from bastion.session import Session, Way
 from bastion.settings import Config, Target
 from bastion.strangers import mention, note_broken
@@ -57,26 +58,6 @@ class HostOptions(Protocol):
     """Make the server options under which the bastion answers in a name."""
 
     def __call__(self, names: tuple[str, ...]) -> Any: ...
-
-
-class Roll(Protocol):
-    """Whoever must know which sessions this process has not sealed yet."""
-
-    async def enter(self, session: str) -> None:
-        """Take note of a session before anything of it is on disk."""
-
-    def leave(self, session: str) -> None:
-        """Take note that nothing of a session is left to be sealed."""
-
-
-class NoRoll:
-    """For a process that serves alone: when it dies, all sessions are cut off."""
-
-    async def enter(self, session: str) -> None:
-        pass
-
-    def leave(self, session: str) -> None:
-        pass
 
 
 class House:

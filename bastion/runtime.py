@@ -19,7 +19,6 @@ from bastion.adapters.host_identity import VERSION
 from bastion.adapters.ssh_gate import Gate
 from bastion.admission import Refusal
 from bastion.config import load
-from bastion.house import NoRoll
 from bastion.issuers import read_key_files
 from bastion.listening import bound_addresses, listen
 from bastion.locks.lock import Lock
@@ -27,6 +26,7 @@ from bastion.memory import hold_little, keep_out_of_collections
 from bastion.notices.secrets import Secrets
 from bastion.premises import Premises
 from bastion.reloading import Reloading
+from bastion.roll import NoRoll
 from bastion.serving import Server
 from bastion.settings import Config
 from bastion.tasks import Tasks

@@ -27,7 +27,7 @@ from bastion.control import Control
 from bastion.holds.commands import Desk
 from bastion.holds.office import Approvals
 from bastion.holds.waiting import Waiting
-from bastion.house import House, Roll
+from bastion.house import House
 from bastion.issuers import Issuers
 from bastion.keyring import Keyring
 from bastion.locks.commands import LockDesk
@@ -37,6 +37,7 @@ from bastion.memory import give_back
 from bastion.notices.reporting import Reporting, Tell
 from bastion.register import Register
 from bastion.requesting import RequestDesk
+from bastion.roll import Roll
 from bastion.served import Tree
 from bastion.session import Way
 from bastion.settings import Config, Target

@@ -322,7 +322,7 @@ def test_schema_describes_every_key_and_its_default() -> None:
         "approvers",
     }  # may be left out, and then are not there
     tables = {name: node for name, node in schema["$defs"].items() if "properties" in node}
-    assert len(tables) == 10
+    assert len(tables) == 12
     for table in tables.values():
         assert table["additionalProperties"] is False
         for name, node in table["properties"].items():

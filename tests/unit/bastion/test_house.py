@@ -13,10 +13,11 @@ import pytest
 from bastion.certificate import Login
 from bastion.config import load
 from bastion.errors import Refused
-from bastion.house import House, NoRoll
+from bastion.house import House
 from bastion.locks.book import Book
 from bastion.notices.reporting import Reporting
 from bastion.principal import principal_of
+from bastion.roll import NoRoll
 from bastion.tallies import Tallies
 from recorder.recording import Recording
 from recorder.seal import Signer, generate_seal_key
