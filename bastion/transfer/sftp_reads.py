@@ -167,10 +167,13 @@ class Reads:
         return self._fed < len(self._queue) and self._queue[self._fed].offset == run.frontier
 
     def _feed(self, run: _Run) -> None:
-        answer = self._queue[self._fed]
-        self._fed += 1
-        run.frontier = answer.end
-        scanned = run.scanner.feed(answer.data)
+        joined = []
+        while self._joins(run):  # all at once: a detector's way costs less than many
+            answer = self._queue[self._fed]
+            self._fed += 1
+            run.frontier = answer.end
+            joined.append(answer.data)
+        scanned = run.scanner.feed(b"".join(joined))
         run.take(scanned)
         self.seen.found(scanned.hits)
         self._read(run.scanner)

@@ -68,8 +68,12 @@ class Scanner:
         self._block += data
         begin = 0
         while len(self._block) - begin >= BLOCK and self._stop is None:
-            found += self._judge(self._block[begin : begin + BLOCK])
-            begin += BLOCK
+            end = begin + BLOCK
+            random = is_random(self._block[begin:end])
+            while len(self._block) - end >= BLOCK and is_random(self._block[end : end + BLOCK]) is random:
+                end += BLOCK  # what is alike goes on together: it costs less
+            found += self._judge(self._block[begin:end], random=random)
+            begin = end
         self._block = self._block[begin:]
         return self._scanned(found)
 
@@ -78,16 +82,16 @@ class Scanner:
         found: list[Hit] = []
         if self._stop is None:
             if self._block:
-                found += self._judge(self._block)
+                found += self._judge(self._block, random=is_random(self._block))
             found += self._ended()
         self._block = b""
         return self._scanned(found)
 
-    def _judge(self, block: bytes) -> Iterable[Hit]:
+    def _judge(self, block: bytes, *, random: bool) -> Iterable[Hit]:
         if self._whole and not self._at:
             self.unread = hiding_format(block)
         at, self._at = self._at, self._at + len(block)
-        if not is_random(block):
+        if not random:
             found = self._hits(self._redactor.feed(block).hits)
             if self._stop is None and (under_way := self._redactor.under_way) is not None:
                 self._see(replace(under_way, offset=under_way.offset + self._base))

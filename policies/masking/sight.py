@@ -30,6 +30,8 @@ _UNSEEN = re.compile(
     """
 )
 _WIDE = re.compile(rb"(?:[\x01-\x09\x0b-\x7e]\0){8,}|(?:\0[\x01-\x09\x0b-\x7e]){8,}")
+_WIDE_RUN = 8
+_NARROW = bytes(not (0 < byte < 127 and byte != 10) for byte in range(256))  # 0 for what _WIDE takes
 _LINE_END = re.compile(rb"[ ]?\r+\n?|\n")
 
 
@@ -129,8 +131,22 @@ def _seen(raw: bytes) -> Reading:
     return Reading(b"".join(parts), pieces)
 
 
+def _has_wide(raw: bytes) -> bool:
+    """Say whether there is a run of two-byte characters, at once for all of it: in binaries a search takes long."""
+    for begin in (0, 1):
+        first, second = raw[begin::2], raw[begin + 1 :: 2]
+        size = min(len(first), len(second))
+        for text, zeros in ((first, second), (second, first)):
+            odd = int.from_bytes(text[:size].translate(_NARROW)) | int.from_bytes(zeros[:size])
+            if bytes(_WIDE_RUN) in odd.to_bytes(size):
+                return True
+    return False
+
+
 def _narrowed(raw: bytes) -> Reading | None:
     """Return the text with each run of two-byte characters as if it were of one; None without such a run."""
+    if not _has_wide(raw):
+        return None
     parts: list[bytes] = []
     pieces: list[tuple[int, int]] = [(0, 0)]
     at = size = 0
