@@ -32,7 +32,7 @@ def escaped(text: str, style: str = "") -> Row:
 
 
 def wrapped(fragments: Iterable[Fragment], width: int, measure: Measure, *, words: bool = False) -> list[Row]:
-    """Return the text in rows of at most `width` cells (at least 2); at least one row.
+    """Return the text in rows of at most `width` cells, or of one character that is wider; at least one row.
 
     They are broken anywhere; with `words` at a space near the end where there is one, which is then not shown.
     """
@@ -44,7 +44,7 @@ def wrapped(fragments: Iterable[Fragment], width: int, measure: Measure, *, word
     while at < len(chars):
         char = chars[at][1]
         cells = max(0, measure(char))
-        if used + cells > width:
+        if used + cells > width and at > start:
             end = space if words and space > start and at - space <= width // 3 else at
             rows.append(_joined(chars[start:end]))
             start = at = end + 1 if end == space else end
@@ -70,9 +70,15 @@ def _joined(chars: Iterable[Fragment]) -> Row:
 def cut(fragments: Iterable[Fragment], width: int, measure: Measure) -> Row:
     """Return the text in one row of exactly `width` cells; what does not fit is cut, with a mark."""
     whole = list(fragments)
-    (first, *more) = wrapped(whole, max(width, 2), measure)
-    if more:
-        (first, *_rest) = wrapped(whole, max(width - 1, 1), measure)
+    first, *more = wrapped(whole, width, measure)
+    if more or _cells(first, measure) > width:
+        first, *_rest = wrapped(whole, width - 1, measure)
+        if _cells(first, measure) >= width:
+            first = []
         first.append((first[-1][0] if first else "", ELLIPSIS))
-    used = sum(measure(char) for _style, text in first for char in text)
+    used = _cells(first, measure)
     return [*first, ("", " " * max(0, width - used))]
+
+
+def _cells(row: Row, measure: Measure) -> int:
+    return sum(measure(char) for _style, text in row for char in text)
