@@ -7,7 +7,7 @@ process records the read (law L9) under the name that the certificate proved.
 In      a channel, a principal, the command line
 Out     the command's output and exit status
 Holds   PROCESSES commands at once, PROCESSES_EACH of one person; one pipe buffer each way; of those about approvals,
-        which are served by the bastion itself, APPROVERS and APPROVERS_EACH
+        locks and requests, which are served by the bastion itself, as many as are named for each
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bastion.ends import BotEnd
 from bastion.environment import child_environment
 from bastion.holds.callers import Caller
 from bastion.inbox import Closed, Data, Eof, Exited
+from bastion.locks.commands import COMMANDS as LOCKING
 from bastion.principal import Principal
 from bastion.requesting import COMMAND as REQUEST
 from bastion.requesting import RequestDesk, words_of
@@ -33,8 +34,9 @@ from bastion.tasks import Tasks
 log = logging.getLogger("bastion.control")
 
 COMMANDS = ("sessions", "show", "exposure", "replay", "export", "verify")
-APPROVERS = 200
-APPROVERS_EACH = 10
+APPROVERS, APPROVERS_EACH = 200, 10  # of one person
+LOCKERS, LOCKERS_EACH = 40, 4  # have room of their own, however many follow approvals
+ASKING, ASKING_EACH = 400, 32  # of one run
 HISTORY = "--history"
 PROCESSES = 8
 PROCESSES_EACH = 3  # of one person, so that nobody's paused replays keep others out
@@ -45,13 +47,35 @@ PIECE_BYTES = 64 * 1024
 COMMAND_BYTES = 8 * 1024
 
 
+class _Room:
+    """How many may be at something at once, in all and of one name."""
+
+    def __init__(self, most: int, each: int) -> None:
+        self._most = most
+        self._each = each
+        self._inside: Counter[str] = Counter()
+
+    def enter(self, name: str) -> bool:
+        if self._inside[name] >= self._each or self._inside.total() >= self._most:
+            return False
+        self._inside[name] += 1
+        return True
+
+    def leave(self, name: str) -> None:
+        self._inside[name] -= 1
+        if not self._inside[name]:
+            del self._inside[name]
+
+
 class Control:
     """The people's door."""
 
     def __init__(self, tree: Tree, requests: RequestDesk) -> None:
         self._tree = tree
         self._requests = requests
-        self._approvers: Counter[str] = Counter()
+        self._approvers = _Room(APPROVERS, APPROVERS_EACH)
+        self._lockers = _Room(LOCKERS, LOCKERS_EACH)
+        self._asking = _Room(ASKING, ASKING_EACH)
         self._free = asyncio.Semaphore(PROCESSES)
         self._running: Counter[str] = Counter()
 
@@ -100,8 +124,13 @@ class Control:
         self, bot: BotEnd, principal: Principal, request: Request, config: Config, words: list[str]
     ) -> None:
         """Serve a command in this process, which knows what waits and is locked; there may be many followers."""
-        if self._approvers[principal.name] >= APPROVERS_EACH or self._approvers.total() >= APPROVERS:
-            await _say(bot, "too many people follow approvals at the moment; end one first")
+        room, name = self._approvers, principal.name
+        if words[0] == REQUEST:
+            room, name = self._asking, principal.login.key_id
+        elif words[0] in LOCKING:
+            room = self._lockers
+        if not room.enter(name):
+            await _say(bot, f"too many are at this at the moment, or of {name}; end one first")
             return
         caller = Caller(
             how=f"{principal.name} over SSH from {principal.peer}",
@@ -111,7 +140,6 @@ class Control:
         )
         screen, tasks = FarEnd(bot, principal.name, request.pty), Tasks()
         tasks.start(screen.watch(), "watch")
-        self._approvers[principal.name] += 1
         try:
             async with asyncio.timeout(COMMAND_S):
                 if words[0] == REQUEST:
@@ -122,9 +150,7 @@ class Control:
         except TimeoutError:
             await _say(bot, f"the command was ended after {COMMAND_S:.0f} s", status=255)
         finally:
-            self._approvers[principal.name] -= 1
-            if not self._approvers[principal.name]:
-                del self._approvers[principal.name]
+            room.leave(name)
             await tasks.cancel()
 
 

@@ -16,15 +16,15 @@ from typing import Any, Protocol
 from ulid import ULID
 
 from bastion import certificate
-from bastion.authority import TOKEN_BYTES, Authority, CertificateRefused, fingerprint, run_name
+from bastion.authority import Authority, fingerprint, run_name
 from bastion.certificate import Login
+from bastion.certifying import certify, end
 from bastion.clock import Clock
 from bastion.control import Control
 from bastion.ends import BotEnd
 from bastion.errors import Expired, Refused
 from bastion.holds.waiting import Waiting
 from bastion.identity import resolve_owner
-from bastion.inbox import Closed, Data, Eof, Exited
 from bastion.keyring import Keyring
 from bastion.locks.book import Book
 from bastion.locks.lock import party_now, party_of
@@ -44,8 +44,6 @@ from recorder.recording import Header, Recording
 from recorder.store import Store
 
 log = logging.getLogger("bastion.house")
-
-TOKEN_WAIT_S = 20.0
 
 
 class Ways(Protocol):
@@ -200,7 +198,8 @@ class House:
             self._roll.leave(session.id)
             raise
         if session.ending:
-            raise Refused("this bastion is shutting down; try again in a moment")
+            why = self._unwelcome(session)
+            raise Refused(why or "this bastion is shutting down; try again in a moment")
         session.watch_idle()
         if (reason := self._unwelcome(session)) is not None:
             session.end(reason)  # the configuration changed while the recording was being opened
@@ -229,31 +228,12 @@ class House:
 
     async def certify(self, bot: BotEnd, key: bytes, peer: str) -> bool:
         """Read a token from standard input, answer with a certificate or why not; say whether there was one."""
-        try:
-            async with asyncio.timeout(TOKEN_WAIT_S):
-                token = await _read_all(bot, TOKEN_BYTES)
-            line = await self.authority.issue(token, key, peer)
-        except TimeoutError:
-            await self.note_broken(
-                peer, "certificate.refused", f"no token arrived within {TOKEN_WAIT_S:.0f} s"
-            )
-            await _end(bot, f"no token arrived within {TOKEN_WAIT_S:.0f} s", status=1)
-        except (CertificateRefused, Refused) as error:
-            log.warning("certificate refused peer=%s: %s", peer, error.public)
-            await _end(bot, f"no certificate: {error.public}", status=1)
-        except RecorderError as error:
-            log.error("certificate refused peer=%s: %s", peer, error)
-            await _end(bot, f"no certificate: {error.public}", status=1)
-        else:
-            await bot.write(line.encode() + b"\n")
-            bot.exit(Exited(status=0))
-            return True
-        return False
+        return await certify(self.authority, self.note_broken, bot, key, peer)
 
     async def control(self, bot: BotEnd, principal: Principal, request: Request) -> None:
         """Serve one control command to its end."""
         if self._clock.now() >= principal.login.valid_before:
-            await _end(bot, "the certificate has expired: get a new one", status=1)
+            await end(bot, "the certificate has expired: get a new one", status=1)
             return
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - this is a coroutine
@@ -306,7 +286,7 @@ class House:
         for task, (principal, bot) in list(self._commands.items()):
             if (lock := self._book.on(party_now(party_of(principal), self._current))) is not None:
                 task.cancel()
-                self.start(_end(bot, f"ended: {lock.public}", status=126), "end a command")
+                self.start(end(bot, f"ended: {lock.public}", status=126), "end a command")
         return self._end_unwelcome()
 
     def _end_unwelcome(self) -> list[str]:
@@ -363,23 +343,3 @@ class House:
         """End every live session now."""
         for session in list(self.sessions.values()):
             session.end(f"session ended: {reason}")
-
-
-async def _read_all(bot: BotEnd, most_bytes: int) -> bytes:
-    """Return what arrives until end of file, and at most one byte more than `most_bytes`."""
-    data = b""
-    while len(data) <= most_bytes:
-        for item in await bot.inbox.take():
-            match item:
-                case Data():
-                    data += item.data
-                case Eof() | Closed():
-                    return data
-                case _:
-                    pass
-    return data
-
-
-async def _end(bot: BotEnd, text: str, *, status: int) -> None:
-    await bot.write(f"bastion: {text}\n".encode(), error=True)
-    bot.exit(Exited(status=status))

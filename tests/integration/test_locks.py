@@ -45,7 +45,7 @@ def set_entry(world: World, name: str) -> dict[str, object]:
     return entry
 
 
-def test_t48_l6_a_locked_identity_ends_within_a_second_and_starts_nothing(world: World) -> None:
+def test_t48_t8_l6_a_locked_identity_ends_within_a_second_and_starts_nothing(world: World) -> None:
     programs = [live(world) for _ in range(2)]
     sessions = [row["id"] for row in world.sessions("--state", "active")]
     name = lock(world, "identity", "orders-deployer", "--for", "2h")

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bastion.certificate import BASTION_ONLY_COMMAND
-from bastion.house import TOKEN_WAIT_S
+from bastion.certifying import TOKEN_WAIT_S
 from tests.integration.conftest import Finished, World
 from tests.integration.raw_ssh import USERAUTH_FAILURE, USERAUTH_SUCCESS, RawSsh
 

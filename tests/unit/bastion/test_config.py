@@ -31,6 +31,7 @@ def test_whole_configuration_is_read_and_converted(tmp_path: Path) -> None:
     assert (config.bastion.data, config.bastion.keys) == (tmp_path / "var", tmp_path / "keys")
     assert config.bastion.names == ("bastion.acme.example", "127.0.0.1")
     assert config.bastion.responders == frozenset({"responders", "github/dba"})
+    assert config.bastion.lockers == config.bastion.responders, "unless the file says who else"
     assert (config.recorder.durability, config.recorder.quota_bytes) == ("process", 512 << 20)
     assert config.issuers[1] == IssuerSettings(
         name="cluster",
@@ -305,6 +306,15 @@ def test_every_mistake_is_listed_at_once_in_both_kinds_of_file(tmp_path: Path) -
 def test_broken_issuer_does_not_make_its_identities_wrong(tmp_path: Path) -> None:
     lines = problems(tmp_path, spoiled('groups_claim = "groups"', "groups_claims = 1"))
     assert [line.split(": ")[1] for line in lines] == ["issuer[0].groups_claims"]
+
+
+def test_who_may_lock_is_said_apart_from_who_may_read_evidence(tmp_path: Path) -> None:
+    text = WHOLE.replace("[bastion]\n", '[bastion]\nlockers = ["incident"]\n')
+    bastion = load(write_config(tmp_path, text)).bastion
+    assert bastion.lockers == frozenset({"incident"})
+    assert bastion.responders == frozenset({"responders", "github/dba"})
+    nobody = load(write_config(tmp_path, text.replace('["incident"]', "[]"))).bastion
+    assert nobody.lockers == frozenset()
 
 
 def test_schema_describes_every_key_and_its_default() -> None:

@@ -9,7 +9,15 @@ from typing import cast
 
 import pytest
 
-from bastion.control import COMMAND_BYTES, PROCESSES, PROCESSES_EACH, Control
+from bastion.control import (
+    APPROVERS,
+    ASKING,
+    COMMAND_BYTES,
+    LOCKERS_EACH,
+    PROCESSES,
+    PROCESSES_EACH,
+    Control,
+)
 from bastion.inbox import Exited, Inbox
 from bastion.principal import Principal
 from bastion.requesting import RequestDesk
@@ -46,7 +54,15 @@ SESSIONS = Request(kind="exec", data=b"sessions")
 
 
 def somebody(name: str, groups: Iterable[str] = ("responders",)) -> Principal:
-    return cast(Principal, SimpleNamespace(name=name, groups=frozenset(groups), peer="192.0.2.1"))
+    return cast(
+        Principal,
+        SimpleNamespace(
+            name=name,
+            groups=frozenset(groups),
+            peer="192.0.2.1",
+            login=SimpleNamespace(key_id=f"{name}/1"),
+        ),
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,3 +135,39 @@ async def test_t20_all_people_together_have_so_many_commands_at_once(held: async
     again = Person()
     await control.serve(again, somebody("late"), SESSIONS, CONFIG)
     assert again.ended == Exited(status=0)
+
+
+class Slow:
+    """Commands of the bastion's own, and requests, that run until `over`."""
+
+    commands = ("approvals", "lock")
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+
+    async def serve(self, _who: object, _words: object, _screen: object) -> int:
+        await self.over.wait()
+        return 0
+
+
+async def test_t20_however_many_follow_or_ask_ahead_a_responder_can_lock() -> None:
+    slow = Slow()
+    control = Control(Tree(slow), cast(RequestDesk, slow))
+
+    async def type_in(line: bytes, name: str) -> Person:
+        person = Person()
+        group.create_task(control.serve(person, somebody(name), Request(kind="exec", data=line), CONFIG))
+        await asyncio.sleep(0)
+        return person
+
+    async with asyncio.TaskGroup() as group:
+        crowd = [await type_in(b"request --target web-1 -- true", f"bot-{at}") for at in range(ASKING)]
+        crowd += [await type_in(b"approvals --follow", f"person-{at}") for at in range(APPROVERS)]
+        for line in (b"request --target web-1 -- true", b"approvals --follow"):
+            late = await type_in(line, "late")
+            assert b"too many are at this at the moment" in late.err
+            assert late.ended == Exited(status=126)
+        locking = [await type_in(b"lock target web-1 --reason x", "dana") for _ in range(LOCKERS_EACH)]
+        assert b"or of dana" in (await type_in(b"lock target web-1 --reason x", "dana")).err
+        slow.over.set()
+    assert {person.ended for person in (*crowd, *locking)} == {Exited(status=0)}
