@@ -95,6 +95,8 @@ class LiveScreen:
             await self._send({"ready": True})
             while True:
                 line = await self._lines.get()
+                if isinstance(line, Event) and line.step == "spent":
+                    continue  # nobody is asked anything by it
                 if isinstance(line, Event):
                     await self._tell_step(line.step, line.hold)
                 else:

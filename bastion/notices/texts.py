@@ -97,7 +97,10 @@ def rows_of(notice: Notice) -> list[tuple[str, str]]:
     claims = notice.claims or {}
     row("run", ", ".join(f"{name} {claims[name]}" for name in CLAIMS if name in claims))
     if notice.target:
-        row("where", f"{notice.login}@{notice.target}, session {notice.session or 'none'}")
+        when = f"session {notice.session or 'none'}"
+        if hold.get("ahead"):
+            when = f"asked ahead, for a later session of run {hold['run']}"
+        row("where", f"{notice.login}@{notice.target}, {when}")
     row("verdict", notice.verdict if notice.kind == "alert" else "")
     several("fact", hold.get("facts", ()))
     row("rule", ", ".join(notice.rules))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.notices.notice import Statement, cut_statement, recut, seen_statement
+from bastion.holds.hold import State
+from bastion.notices.notice import Statement, cut_statement, notice_of_hold, recut, seen_statement
 from bastion.notices.texts import Dialect, compose, statement_lines
-from tests.unit.bastion.notices.notices_fixture import HOSTILE, INVISIBLE, NOW, asked, denial, ended
+from tests.unit.bastion.notices.notices_fixture import HOSTILE, INVISIBLE, NOW, asked, denial, ended, held
 
 ROOMY = 30_000
 LIVE = re.compile(
@@ -36,6 +38,13 @@ def test_a_hold_says_what_who_where_why_and_how_to_answer() -> None:
         "answer: ssh BASTION approve H-7K3Q, or deny H-7K3Q --reason …",
         "at: 2026-11-18 11:06:40Z",
     ]
+
+
+def test_what_is_asked_ahead_says_so_and_what_becomes_of_its_grant_is_not_told() -> None:
+    message = compose(asked(session="", run="deployer/8412"), Dialect.PLAIN, ROOMY, 250)
+    assert "where: deploy@web-1, asked ahead, for a later session of run deployer/8412" in message.body
+    spent = replace(held(session="", state=State.APPROVED), step="spent")
+    assert notice_of_hold(spent, NOW) is None
 
 
 def test_the_end_of_a_hold_and_a_denial_say_what_became_of_it() -> None:
