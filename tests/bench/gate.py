@@ -39,12 +39,12 @@ PLAIN = (
     "rsync -a --delete build/ deploy@web-2:/srv/releases/42/",
     "ps aux | awk '{ print $2 }' | sort -n | tail -n 1",
     'echo "$(date -u +%FT%TZ) deployed $(git rev-parse HEAD)" >> /var/log/deploy.log',
-    "cat > /tmp/note <<'END'\nhello\nEND",
 )
 SECOND = (
     "docker run --rm \\\n  -v /srv:/srv\\\n:ro busybox ls /srv",
     "echo `hostname` `date` `uptime`",
     "ls /srv/re\\\nleases",
+    "cat > /tmp/note <<'END'\nhello\nEND",
 )
 SCRIPT_LINES = (
     "echo {n}",
