@@ -130,15 +130,28 @@ class DataPackets(_Connection):
         return by_time or self._rekey_bytes_sent >= self._rekey_bytes
 
     def _recv_pkthdr(self) -> bool:
-        """Take in the data that has arrived, or the header of another packet."""
-        return self._take_data() or super()._recv_pkthdr()
+        """Take in the data that has arrived, or the header of another packet that has arrived whole."""
+        return self._take_data() or (not self._partly_here() and super()._recv_pkthdr())
+
+    def _is_plain(self) -> bool:
+        """Say whether what arrives may go the short way."""
+        return (
+            type(self._recv_encryption) is GCMEncryption
+            and self._auth_complete
+            and self._decompressor is None
+        )
+
+    def _partly_here(self) -> bool:
+        """Say whether the rest of a packet is still to come: asyncssh, given its header, would take all of it in."""
+        length = int.from_bytes(self._inpbuf[:4], "big")
+        missing = len(self._inpbuf) < 4 + length + TAG_BYTES
+        return missing and BLOCK_BYTES <= length <= self._max_recv_pktlen and self._is_plain()
 
     def _take_data(self) -> bool:
         """Take in whole packets of data or room, as long as there are such; say whether there was one."""
-        encryption = self._recv_encryption
-        if type(encryption) is not GCMEncryption or not self._auth_complete or self._decompressor is not None:
+        if not self._is_plain():
             return False
-        cipher = encryption._cipher
+        cipher = cast(GCMEncryption, self._recv_encryption)._cipher
         if self._opener is None or self._opener[0] is not cipher:
             self._opener = (cipher, AESGCM(cipher._key))
         opened = self._opener[1].decrypt

@@ -140,6 +140,36 @@ async def test_room_for_more_takes_the_short_way(server: Running, monkeypatch: p
     assert MSG_CHANNEL_WINDOW_ADJUST not in long
 
 
+async def test_a_packet_that_comes_in_parts_takes_the_short_way(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(20), server.connect(**GCM) as client:
+        answer = asyncio.ensure_future(ask(client, Command(b"x"), encoding=None))
+        session = await server.session
+        session.verdict.set_result(True)
+        process = await answer
+        connection = session.channel._conn
+        long: list[int] = []
+        take = connection._recv_packet
+
+        def taking() -> bool:
+            long.append(connection._pktlen)
+            return bool(take())
+
+        monkeypatch.setattr(connection, "_recv_packet", taking)
+        sent: list[bytes] = []
+        client._transport.write, write = sent.append, client._transport.write
+        data = random.Random(6).randbytes(100_000)
+        process.stdin.write(data)
+        client._transport.write = write
+        stream = b"".join(sent)
+        for at in range(0, len(stream), 999):
+            connection.data_received(stream[at : at + 999])
+        assert b"".join(bytes(note) for note in session.notes if isinstance(note, bytes | memoryview)) == data
+        assert max(long, default=0) < 100  # this client puts an empty IGNORE before each packet
+        client.abort()
+
+
 class Holding:
     """A transport that keeps what it is given, and says that `waiting` bytes of it are not sent."""
 
