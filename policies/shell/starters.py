@@ -167,6 +167,8 @@ def _ordinary(name: str, starter: Starter, words: Sequence[Word]) -> list[Starte
         while at < len(words) and re.match(r"[A-Za-z_][A-Za-z0-9_]*=", words[at].text):
             at += 1
     rest = list(words[at:])
+    if not rest and name == "sudo" and "=" in words[-1].text:  # nothing follows: then it is no assignment
+        rest = [words[-1]]
     unknown = loose(words[1:at])
     if starter.assigns and rest and "=" in rest[0].text:  # to some an assignment, to others a program
         unknown = [UNKNOWN_START]
