@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import signal
 import socket
 import sys
@@ -16,10 +17,13 @@ import termios
 from bastion.approval_screen.terminal import run
 from bastion.core_dumps import leave_no_core_dumps
 
+NICE = 5  # sessions come first
+
 
 def main() -> None:
     """Take the pseudo-terminal as this session's own, so that its size is told, and run."""
     leave_no_core_dumps()
+    os.nice(NICE)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         fcntl.ioctl(sys.stdin.fileno(), termios.TIOCSCTTY, 0)

@@ -24,6 +24,8 @@ Answering = Literal["approve", "session", "deny"]
 Message = dict[str, Any]
 
 MIN_COLS, MIN_ROWS = 40, 12
+HASTE_S, CALM_S, IDLE_S = 1.0, 5.0, 60.0  # between two drawings of times that go on
+LAST_S = 60.0  # of a hold, in which each second counts
 LIST_SHARE = 4  # of the rows, one in so many is for the list
 KEYS = (
     ("a", "approve once"),
@@ -239,6 +241,13 @@ class Board:
             ("class:keys", text) if style == "" else (style, text)
             for style, text in cut(said, cols, self._measure)
         ]
+
+    def rests_s(self) -> float:
+        """Return for how long nothing changes by itself that a person would miss: many screens may be open."""
+        waiting = [hold.expires_at for hold in self._holds.values() if hold.waits]
+        if not waiting:
+            return IDLE_S
+        return HASTE_S if min(waiting) - self._time() < LAST_S else CALM_S
 
     def _time(self) -> float:
         return self._now() + self._ahead_s

@@ -75,12 +75,12 @@ class _Terminal:
             key_bindings=self._keys(),
             style=STYLE,
             full_screen=True,
-            refresh_interval=1.0,
         )
         self._app.ttimeoutlen = 0.1  # after which Esc is Esc and not the begin of another key
         link = self._link = await Link.over(sock)
         loop.add_signal_handler(signal.SIGTERM, self._leave, HUNG_UP, 1)
         tasks.start(self._hear(link), "hear the bastion")
+        tasks.start(self._go_on(), "let times go on")
         try:
             await self._app.run_async(handle_sigint=False)
         except EOFError:  # the terminal is gone
@@ -103,6 +103,11 @@ class _Terminal:
                 break
             self._app.invalidate()
         self._leave(HUNG_UP, 1)
+
+    async def _go_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._board.rests_s())
+            self._app.invalidate()
 
     def _leave(self, said: str, status: int) -> None:
         self._board.over = self._board.over or (said, status)

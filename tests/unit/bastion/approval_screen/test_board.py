@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bastion.approval_screen.board import Board
+from bastion.approval_screen.board import CALM_S, HASTE_S, IDLE_S, Board
 from bastion.holds.hold import Answer, Hold, State, hold_to_json
 from tests.unit.bastion.holds.holds_fixture import ALEX, ask, terms
 
@@ -191,6 +191,16 @@ def test_with_many_the_list_shows_those_around_the_chosen_one_and_that_there_are
     seat.board.move(100_000)
     assert "▸ H-0199" in seat.look()
     assert "newer ones" not in seat.look()
+
+
+def test_l11_it_is_drawn_anew_as_often_as_it_matters(seat: Seat) -> None:
+    assert seat.board.rests_s() == IDLE_S
+    hold = seat.asked()
+    assert seat.board.rests_s() == CALM_S
+    seat.clock = 540.0
+    assert seat.board.rests_s() == HASTE_S
+    seat.ended(hold)
+    assert seat.board.rests_s() == IDLE_S
 
 
 def test_the_last_words_of_the_bastion_end_it(seat: Seat) -> None:
