@@ -151,7 +151,7 @@ def _lost(hold: Mapping[str, Any], at: float) -> Notice:
         kinds=("hold.ended",),
         at=at,
         identity=hold["identity"],
-        session=hold["session"],
+        session=hold.get("session", ""),
         target=hold["target"],
         login=hold["login"],
         verdict="approve",

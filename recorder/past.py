@@ -61,13 +61,18 @@ def _entry(jws: str, payload_of: Callable[[str], bytes]) -> Entry:
 
 
 def end_lost_holds(transaction: Transaction, sessions: Sequence[str], reason: str) -> list[dict[str, Any]]:
-    """Record the end of each hold that these sessions, which were cut off, left open; return what is known of them."""
+    """Record the end of each hold that these sessions, which were cut off, left open; return what is known of them.
+
+    Those that were asked ahead have no session: they are looked for since the last start.
+    """
     lost = []
-    for session in sessions:
-        rows = transaction.connection.execute(
-            "SELECT jws FROM audit WHERE session = ? AND kind IN ('hold.asked', 'hold.ended') ORDER BY seq",
-            (session,),
-        ).fetchall()
+    query = "SELECT jws FROM audit WHERE {} AND kind IN ('hold.asked', 'hold.ended') ORDER BY seq"
+    started = "(SELECT seq FROM audit WHERE kind = 'service.started' ORDER BY seq DESC LIMIT 1)"
+    for where, session in (
+        *(("session = ?", session) for session in sessions),
+        (f"session IS ? AND seq > {started}", None),
+    ):
+        rows = transaction.connection.execute(query.format(where), (session,)).fetchall()
         waiting: dict[str, dict[str, Any]] = {}
         for (jws,) in rows:
             try:
@@ -80,8 +85,9 @@ def end_lost_holds(transaction: Transaction, sessions: Sequence[str], reason: st
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
                 raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
         for hold, detail in waiting.items():
-            ended = {"session": session, "hold": hold, "binding": detail.get("binding"), "state": "cancelled"}
-            transaction.audit("hold.ended", {**ended, "reason": reason})
+            whose = {} if session is None else {"session": session}
+            ended = {"hold": hold, "binding": detail.get("binding"), "state": "cancelled", "reason": reason}
+            transaction.audit("hold.ended", {**whose, **ended})
             lost.append({**detail, "reason": reason})
     return lost
 

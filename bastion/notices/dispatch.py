@@ -63,7 +63,6 @@ class Dispatch:
         self._channels: dict[str, _Channel] = {}
         self._groups: Mapping[str, tuple[str, ...]] = {}
         self._intake: asyncio.Queue[Delivery] = asyncio.Queue(INTAKE)
-        self._moving: Delivery | None = None
         self._tasks = Tasks()
 
     async def start(self) -> None:
@@ -133,10 +132,9 @@ class Dispatch:
 
     async def _fill(self) -> None:
         while True:
-            self._moving = delivery = await self._intake.get()
+            delivery = await self._intake.get()
             try:
                 await self._put(delivery)
-                self._moving = None
             finally:
                 self._intake.task_done()
 
@@ -156,9 +154,7 @@ class Dispatch:
             await channel.lane.record(one, "failed", "gave way to later ones", one.attempts)
 
     async def _drain(self) -> None:
-        """Put into the outbox what is still on its way there, and what was when its way was cut short."""
-        if self._moving is not None:
-            await self._put(self._moving)
+        """Put into the outbox what is still on its way there."""
         while not self._intake.empty():
             await self._put(self._intake.get_nowait())
 
@@ -177,4 +173,6 @@ class Dispatch:
             )
 
     def _on_thread(self, work: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args))
+        """Run something on the outbox's thread; it is done also if nobody waits for it any more."""
+        done = asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args))
+        return asyncio.shield(done)

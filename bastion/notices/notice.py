@@ -83,7 +83,7 @@ class Notice:
 
 def notice_of_hold(event: Event, at: float) -> Notice | None:
     """Return what is told of a step of a hold, None if that is nothing."""
-    if event.step in ("answered", "spent"):
+    if event.step not in ("asked", "ended"):
         return None
     ask, told = event.hold.ask, shown.hold_object(event.hold)
     return Notice(

@@ -76,11 +76,11 @@ class Outbox:
             ) from error
 
     def put(self, delivery: Delivery) -> list[Delivery]:
-        """Add one if it is not there, and return those of its channel that gave way to it; raise OutboxFault."""
+        """Add one, and return those of its channel that gave way to it; raise OutboxFault."""
 
         def work() -> list[Delivery]:
             self._connection.execute(
-                "INSERT OR IGNORE INTO outbox (id, channel, queued_at, attempts, notice) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO outbox (id, channel, queued_at, attempts, notice) VALUES (?, ?, ?, ?, ?)",
                 (
                     delivery.id,
                     delivery.channel,
