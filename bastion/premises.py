@@ -117,9 +117,7 @@ class Premises:
         reason = "the bastion stopped without closing this session"
         keys, now = self.keyring.seal_keys, self.clock.now()
         recovered = self.store.run_now(lambda transaction: recover(transaction, keys, reason))
-        self._lost_holds = self.store.run_now(
-            lambda transaction: end_lost_holds(transaction, recovered, LOST)
-        )
+        self._lost_holds = self.store.run_now(lambda transaction: end_lost_holds(transaction, LOST))
         self.register.remember(self.store.run_now(lambda transaction: issued_since(transaction, now)))
         self.store.run_now(lambda transaction: self.keeper.remember(locks_set_and_lifted(transaction, keys)))
         return recovered

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from recorder.audit import Entry, entry_hash
@@ -60,35 +60,30 @@ def _entry(jws: str, payload_of: Callable[[str], bytes]) -> Entry:
         raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
 
 
-def end_lost_holds(transaction: Transaction, sessions: Sequence[str], reason: str) -> list[dict[str, Any]]:
-    """Record the end of each hold that these sessions, which were cut off, left open; return what is known of them.
-
-    Those that were asked ahead have no session: they are looked for since the last start.
-    """
+def end_lost_holds(transaction: Transaction, reason: str) -> list[dict[str, Any]]:
+    """Record the end of each hold that the last service has left open; return what is known of them."""
+    rows = transaction.connection.execute(
+        "SELECT jws FROM audit WHERE kind IN ('hold.asked', 'hold.ended') AND seq >"
+        " (SELECT seq FROM audit WHERE kind = 'service.started' ORDER BY seq DESC LIMIT 1) ORDER BY seq"
+    )
+    waiting: dict[tuple[str | None, str], dict[str, Any]] = {}
+    for (jws,) in rows.fetchall():
+        try:
+            payload = json.loads(unchecked_payload(jws))
+            detail = payload["detail"]
+            key = (detail.get("session"), detail["hold"])
+            if payload["kind"] == "hold.asked":
+                waiting[key] = detail
+            else:
+                waiting.pop(key, None)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
     lost = []
-    query = "SELECT jws FROM audit WHERE {} AND kind IN ('hold.asked', 'hold.ended') ORDER BY seq"
-    started = "(SELECT seq FROM audit WHERE kind = 'service.started' ORDER BY seq DESC LIMIT 1)"
-    for where, session in (
-        *(("session = ?", session) for session in sessions),
-        (f"session IS ? AND seq > {started}", None),
-    ):
-        rows = transaction.connection.execute(query.format(where), (session,)).fetchall()
-        waiting: dict[str, dict[str, Any]] = {}
-        for (jws,) in rows:
-            try:
-                payload = json.loads(unchecked_payload(jws))
-                detail = payload["detail"]
-                if payload["kind"] == "hold.asked":
-                    waiting[detail["hold"]] = detail
-                else:
-                    waiting.pop(detail["hold"], None)
-            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-                raise ValueError("an audit entry was altered; `bastion verify --all` says which") from error
-        for hold, detail in waiting.items():
-            whose = {} if session is None else {"session": session}
-            ended = {"hold": hold, "binding": detail.get("binding"), "state": "cancelled", "reason": reason}
-            transaction.audit("hold.ended", {**whose, **ended})
-            lost.append({**detail, "reason": reason})
+    for (session, hold), detail in waiting.items():
+        whose = {} if session is None else {"session": session}  # one that was asked ahead has none
+        ended = {"hold": hold, "binding": detail.get("binding"), "state": "cancelled", "reason": reason}
+        transaction.audit("hold.ended", {**whose, **ended})
+        lost.append({**detail, "reason": reason})
     return lost
 
 

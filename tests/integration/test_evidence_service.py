@@ -78,7 +78,7 @@ def test_sigterm_lets_a_running_command_end_and_leaves_one_whole_file(
     assert world.stage.stop_bastion() == 0
 
     names = {file.name for file in world.database.parent.iterdir()}
-    assert names == {"recordings.sqlite", "serve.lock"}
+    assert names == {"outbox.sqlite", "recordings.sqlite", "serve.lock"}
     (row,) = world.sessions()
     assert (row["state"], row["exit_status"], row["sealed"]) == ("closed", 7, True)
     assert [event["kind"] for event in world.events(row["id"])][-1] == "close"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import World
-from tests.integration.hold_world import POLICY, bot, ends, entries, holding_world, holds, waiting
+from tests.integration.hold_world import PERSONS, POLICY, bot, ends, entries, holding_world, holds, waiting
 from tests.integration.receiver_world import (
     DANA_KEY,
     Receiver,
@@ -78,6 +78,14 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         started = Told(world, receiver, f"http://127.0.0.1:{port}")
         start(started)
         yield started
+
+
+@pytest.fixture(autouse=True)
+def certificates_in_time(told: Told) -> None:
+    """Renew what lives ten minutes: the stories together may take longer."""
+    told.world.certify("key", "deploy")
+    for name in PERSONS:
+        told.world.certify(name, "responder", sub=f"{name}-laptop", environment=None)
 
 
 @pytest.fixture
@@ -339,7 +347,10 @@ def test_t37_a_bastion_restarted_with_a_hold_open_says_to_both_sides_that_it_is_
     told: Told, mark: Path, number: int
 ) -> None:
     world, receiver = told.world, told.receiver
-    follower = world.start("ssh", "-F", "ssh_config.alex", "bastion", "approvals", "--follow", "--json")
+    assert holds(world) == []
+    config = (world.job / "ssh_config.alex").read_text()
+    (world.job / "ssh_config.follower").write_text(config)  # alex's own is written anew at each look
+    follower = world.start("ssh", "-F", "ssh_config.follower", "bastion", "approvals", "--follow", "--json")
     held = bot(world, "web-1", f"touch {mark}")
     (seen,) = waiting(world)
     assert follower.stdout is not None

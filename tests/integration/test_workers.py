@@ -292,7 +292,7 @@ def test_sigterm_drains_all_workers_and_leaves_one_whole_file(own_two: World) ->
         assert (job.returncode, out) == (7, b"got this\n")
     assert world.stage.stop_bastion() == 0
     names = {file.name for file in world.database.parent.iterdir()}
-    assert names == {"recordings.sqlite", "serve.lock"}
+    assert names == {"outbox.sqlite", "recordings.sqlite", "serve.lock"}
     rows: list[dict[str, Any]] = world.sessions()
     assert {(row["state"], row["exit_status"], row["sealed"]) for row in rows} == {("closed", 7, True)}
     assert (heads(world, "service.stopped"), heads(world, "worker.lost")) == ([""], [])
