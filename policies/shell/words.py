@@ -22,6 +22,7 @@ MAX_BRACES = 64
 PLAIN, QUOTED, UNKNOWN = "u", "q", "c"
 _HOLE = "\ufffc"
 _BLANK = re.compile(r"[ \t\n]")
+_NAME_BEHIND = re.compile(rb"[A-Za-z0-9_{(@*#?!$-]")
 _NO_OPTION = re.compile(r"[A-Za-z0-9_./@][A-Za-z0-9_./:@%+,-]*")
 _PLAINLY = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 _SEQUENCE = re.compile(r"(-?\d+)\.\.(-?\d+)\Z|([A-Za-z])\.\.([A-Za-z])\Z")
@@ -143,6 +144,8 @@ class Words:
                 kind[:1] == "$" and self.text(node).count("$") > 1
             ):
                 piece.hole()  # $$ at the end of a word is no expansion in the tree
+            elif self.text(node) == "$" and _NAME_BEHIND.match(self._source, node.end_byte):
+                piece.hole()  # a variable that the tree takes apart: `{}$x,`
             else:
                 _unquote(self.text(node), piece)
         elif kind == "raw_string":
