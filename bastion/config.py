@@ -45,6 +45,8 @@ from bastion.config_tables import (
     json_schema,
 )
 from bastion.config_warnings import warnings_about
+from bastion.errors import KeyringError
+from bastion.named_values import named_values
 from bastion.settings import Config
 from policies import advice
 from policies.explain import explain
@@ -88,6 +90,19 @@ def load(path: Path) -> Config:
     if policy is not None and chosen is not None and chosen.approvers is not None:
         policy = policy.with_approvers(chosen.approvers.approvers())
     problems += wrong
+    if policy is not None and chosen is not None and rows.bastion is not None:
+        try:
+            named = named_values(
+                file=None if chosen.known_values is None else folder / chosen.known_values,
+                hashes=chosen.known_hashes,
+                keys=rows.bastion.keys,
+                key_files=[row.auth.file for row in rows.targets.values() if row.auth.file is not None],
+                hashed=any(it.values for it in policy.exceptions),
+            )
+        except (ValueError, KeyringError) as error:
+            problems.append(Problem(file, "policy", f"known values: {error}"))
+        else:
+            policy = replace(policy, named=named)
     if problems or not (rows.bastion and rows.answers and recorder and bounds and chosen and policy):
         raise ConfigError(problems)
     config = Config(
@@ -110,6 +125,17 @@ def load(path: Path) -> Config:
     advised = (*advice.warnings_about(policy.rules), *advice.warnings_about_limits(policy.limits))
     found += [str(one) for one in advised if not one.file.startswith(LIBRARY_PREFIX)]
     return replace(config, warnings=tuple(found))
+
+
+def keys_folder(path: Path) -> Path:
+    """Return the folder of keys that a configuration names, whatever else is wrong in it; raise ConfigError."""
+    sound = _Sound(read_document(path), [])
+    try:
+        table = sound.table("bastion", BastionTable)
+    except ValidationError as error:
+        raise ConfigError(explain(str(path), json_schema(), error.errors())) from None
+    assert table is not None  # noqa: S101 - nothing was said to be broken
+    return bastion_settings(table, path.absolute().parent).keys
 
 
 class _Sound:

@@ -340,6 +340,17 @@ class PolicyTable(Table):
         description="Policy files, or `library:NAME` for one that is shipped. All rules count, in no order.",
         examples=[["policy.toml"]],
     )
+    known_values: Text | None = Field(
+        default=None,
+        description="A file of values that are always masked, one a line of 6 bytes and more (a line that begins with "
+        "# is none), readable by its owner alone.",
+        examples=["known-values"],
+    )
+    known_hashes: list[Text] = Field(
+        default=[],
+        description="Values that are always masked, each as `bastion hash-value` prints it.",
+        examples=[["24:5f0c0ab5a5f7ae92c31c5b0c7a3f1d2e"]],
+    )
     approvers: ApproversTable | None = Field(
         default=None,
         description='Who may approve where a rule with verdict = "approve" names nobody, as those of the library do.',

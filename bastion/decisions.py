@@ -13,7 +13,7 @@ from functools import partial
 from bastion.course import Course, StatementDenied, lay_course
 from bastion.ends import BotEnd
 from bastion.errors import Denied
-from bastion.gate import Gate, Ruling
+from bastion.gate import Gate, Ruling, facts_of
 from bastion.holding import REASON, Holding
 from bastion.inlet import Channel
 from bastion.masking import Masking
@@ -111,6 +111,10 @@ class Decisions:
             )
         if events:
             await self._recording.append(events)
+        if request.kind == "exec" and request.pty is None and self._question.excepts_files(judged.access):
+            facts = course.ruling.facts if course.ruling else await facts_of(request.data, judged.shell)
+            plan = self._question.masked(judged.access)
+            self._masking.begin(judged.number, plan, self._question.masked(judged.access, facts))
         return course
 
     def channel(self, number: int, request: Request, access: Access, bot: BotEnd) -> Channel:

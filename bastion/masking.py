@@ -79,10 +79,10 @@ class Masking:
         self._key = secrets.token_bytes(32)
         self._channels: dict[int, ChannelMask] = {}
 
-    def begin(self, channel: int, plan: Plan | None) -> None:
-        """Take what is masked on a channel, from now on."""
+    def begin(self, channel: int, plan: Plan | None, answers: Plan | None = None) -> None:
+        """Take what is masked on a channel, from now on; of its `answers`, where that is something else."""
         if plan is not None:
-            self._channels[channel] = ChannelMask(plan, self._key)
+            self._channels[channel] = ChannelMask(plan, self._key, answers)
 
     def of(self, channel: int) -> ChannelMask | None:
         """Return the mask of a channel."""
@@ -120,10 +120,12 @@ class Masking:
 class ChannelMask:
     """The mask of one channel, under the key of its session."""
 
-    def __init__(self, plan: Plan, key: bytes) -> None:
+    def __init__(self, plan: Plan, key: bytes, answers: Plan | None = None) -> None:
         self.plan = plan
         self._key = key
-        self._redactors: dict[Stream, Redactor] = {stream: plan.redactor(key) for stream in STREAMS}
+        self._redactors: dict[Stream, Redactor] = {
+            stream: (plan if stream == "input" else answers or plan).redactor(key) for stream in STREAMS
+        }
         self._input = bytearray()  # what came, and is not let out yet
         self._timers: dict[Stream, asyncio.TimerHandle] = {}
 

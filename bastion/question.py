@@ -14,6 +14,7 @@ from bastion.principal import Principal, principal_of
 from bastion.resolve import access_request, find_target
 from bastion.settings import Config, Target
 from policies.engine import Policy
+from policies.facts import Facts
 from policies.limit import Limit
 from policies.masking.plan import Plan
 from policies.model import Access, Request, Verdict, VerdictKind
@@ -49,15 +50,26 @@ class Question:
         except Refused as error:
             return _denied(error.public)
 
-    def masked(self, access: Access | None) -> Plan | None:
-        """Return what is masked of an access; None if nothing is, or if it may not begin at all."""
+    def masked(self, access: Access | None, facts: Facts | None = None) -> Plan | None:
+        """Return what is masked of an access; None if nothing is, or if it may not begin at all.
+
+        With the `facts` of the one statement that runs, what exceptions say of the files that it prints passes.
+        """
         if access is None:
             return None
         try:
             policy, request = self.asked(access)
         except Refused:
             return None
-        return policy.masking(request)
+        return policy.masking(request, facts)
+
+    def excepts_files(self, access: Access) -> bool:
+        """Say whether what is masked depends on the files that a statement prints."""
+        try:
+            policy, request = self.asked(access)
+        except Refused:
+            return False
+        return policy.excepts_files(request)
 
     def limited(self, access: Access | None) -> tuple[Limit, ...]:
         """Return the limits on the answers of an access."""

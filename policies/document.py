@@ -24,6 +24,7 @@ from pydantic import (
 
 from policies.contradiction import contradiction, misspelt_program
 from policies.document_approvers import ApproversTable
+from policies.document_exception import ExceptionTable
 from policies.document_limit import LimitTable
 from policies.document_mask import MaskTable
 from policies.document_table import Table, listed
@@ -33,6 +34,7 @@ from policies.errors import PolicyInvalidError
 from policies.explain import explain
 from policies.facts import Flag
 from policies.limit import Limit
+from policies.masking.exception import MaskException
 from policies.masking.plan import MaskRule
 from policies.model import Match, Operation, PastQuota, Rule, Severity, VerdictKind
 from policies.problem import Problem, parse_toml, shown
@@ -275,7 +277,11 @@ class Document(Table):
 
     rule: list[RuleTable] = Field(default=[], description="The rules; a file without any allows nothing.")
     mask: list[MaskTable] = Field(default=[], description="What is masked in answers and records.")
+    exception: list[ExceptionTable] = Field(default=[], description="What masks let pass after all.")
     limit: list[LimitTable] = Field(default=[], description="How much of the answers may pass.")
+
+
+_Row = RuleTable | MaskTable | ExceptionTable | LimitTable
 
 
 def parse_policy(sources: Iterable[Source]) -> Policy:
@@ -284,6 +290,7 @@ def parse_policy(sources: Iterable[Source]) -> Policy:
     taken: dict[str, str] = {}
     rules: list[Rule] = []
     masks: list[MaskRule] = []
+    exceptions: list[MaskException] = []
     limits: list[Limit] = []
     for source in sources:
         tables, wrong = _tables(source)
@@ -296,13 +303,15 @@ def parse_policy(sources: Iterable[Source]) -> Policy:
             taken[table.id] = f"{source.label}: {key}"
             if isinstance(table, MaskTable):
                 masks.append(table.rule())
+            elif isinstance(table, ExceptionTable):
+                exceptions.append(table.exception())
             elif isinstance(table, LimitTable):
                 limits.append(table.limit((source.label, key)))
             else:
                 rules.append(table.rule((source.label, key)))
     if problems:
         raise PolicyInvalidError(problems)
-    return Policy(rules=tuple(rules), masks=tuple(masks), limits=tuple(limits))
+    return Policy(rules=tuple(rules), masks=tuple(masks), exceptions=tuple(exceptions), limits=tuple(limits))
 
 
 @cache
@@ -311,14 +320,15 @@ def json_schema() -> dict[str, Any]:
     return tidied(Document.model_json_schema(), "bastion policy")
 
 
-def _tables(source: Source) -> tuple[list[tuple[str, RuleTable | MaskTable | LimitTable]], list[Problem]]:
+def _tables(source: Source) -> tuple[list[tuple[str, _Row]], list[Problem]]:
     """Return the sound tables of one file, each with its key, and what is wrong with the rest."""
     raw = parse_toml(source.text, source.label)
     if isinstance(raw, Problem):
         return [], [raw]
-    kinds: dict[str, type[RuleTable] | type[MaskTable] | type[LimitTable]] = {
+    kinds: dict[str, type[_Row]] = {
         "rule": RuleTable,
         "mask": MaskTable,
+        "exception": ExceptionTable,
         "limit": LimitTable,
     }
     findings: Sequence[Mapping[str, Any]] = ()
@@ -327,7 +337,7 @@ def _tables(source: Source) -> tuple[list[tuple[str, RuleTable | MaskTable | Lim
     except ValidationError as error:
         findings = error.errors()
     broken = {finding["loc"][:2] for finding in findings}
-    sound: list[tuple[str, RuleTable | MaskTable | LimitTable]] = []
+    sound: list[tuple[str, _Row]] = []
     for name, kind in kinds.items():
         rows = raw.get(name)
         for index, row in enumerate(rows if isinstance(rows, list) else ()):

@@ -18,6 +18,8 @@ from typing import Any
 from policies.compiled import Entry
 from policies.facts import Facts, unparsed
 from policies.limit import Limit
+from policies.masking.exception import MaskException
+from policies.masking.named import NOTHING_NAMED, Named
 from policies.masking.plan import MaskRule, Plan, plan
 from policies.model import Approvers, Match, Request, Rule, Severity, Verdict, VerdictKind, When
 from policies.scope import Scope
@@ -34,14 +36,14 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     masks: tuple[MaskRule, ...] = ()
+    exceptions: tuple[MaskException, ...] = ()
     limits: tuple[Limit, ...] = ()
+    named: Named = field(default=NOTHING_NAMED, compare=False, repr=False)
     _entries: dict[str, tuple[Entry, ...]] = field(init=False, compare=False, repr=False)
     _scopes: OrderedDict[object, Scope] = field(
         default_factory=OrderedDict, init=False, compare=False, repr=False
     )
-    _plans: dict[tuple[tuple[MaskRule, ...], frozenset[str]], Plan | None] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
+    _plans: dict[object, Plan | None] = field(default_factory=dict, init=False, compare=False, repr=False)
     _digest: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +54,9 @@ class Policy:
         }
         canonical = sorted((_canonical(rule) for rule in self.rules), key=lambda rule: str(rule["id"]))
         canonical += sorted((_canonical_mask(rule) for rule in self.masks), key=lambda rule: str(rule["id"]))
+        canonical += sorted(
+            (_canonical_exception(it) for it in self.exceptions), key=lambda it: str(it["id"])
+        )
         canonical += sorted((_canonical_limit(it) for it in self.limits), key=lambda limit: str(limit["id"]))
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         object.__setattr__(self, "_entries", entries)
@@ -59,14 +64,14 @@ class Policy:
 
     def with_approvers(self, approvers: Approvers) -> Policy:
         """Return the same rules and limits, where those that ask for approval and name nobody ask these."""
-        return Policy(
+        return replace(
+            self,
             rules=tuple(
                 replace(rule, approvers=approvers)
                 if rule.verdict is VerdictKind.APPROVE and rule.approvers is None
                 else rule
                 for rule in self.rules
             ),
-            masks=self.masks,
             limits=tuple(
                 replace(limit, approvers=approvers)
                 if limit.verdict is VerdictKind.APPROVE and limit.approvers is None
@@ -129,13 +134,29 @@ class Policy:
         """Return the compiled entries of the rule of this id."""
         return self._entries[rule]
 
-    def masking(self, request: Request) -> Plan | None:
-        """Return what is masked of such an access, and what limits count; None if nothing is looked for."""
+    def masking(self, request: Request, facts: Facts | None = None) -> Plan | None:
+        """Return what is masked of such an access, and what limits count; None if nothing is looked for.
+
+        With the `facts` of the one statement that runs, what exceptions say of the files that it prints passes.
+        """
         rules = tuple(rule for rule in self.masks if not unmet(rule.when, request))
         counted = frozenset(name for limit in self.limiting(request) for name in limit.detectors)
-        if (rules, counted) not in self._plans:
-            self._plans[rules, counted] = plan(rules, counted)
-        return self._plans[rules, counted]
+        spoken = tuple(it for it in self.exceptions if not unmet(it.when, request))
+        of_values = tuple(it for it in spoken if it.values)
+        passed = frozenset(
+            name
+            for it in spoken
+            if facts is not None and it.reads and it.speaks_of(facts)
+            for name in it.detectors
+        )
+        key = rules, counted, of_values, passed
+        if key not in self._plans:
+            self._plans[key] = plan(rules, counted, of_values, passed, self.named)
+        return self._plans[key]
+
+    def excepts_files(self, request: Request) -> bool:
+        """Say whether what is masked of such an access depends on the files that a statement prints."""
+        return any(it.reads and not unmet(it.when, request) for it in self.exceptions)
 
     def limiting(self, request: Request) -> tuple[Limit, ...]:
         """Return the limits on the answers of such an access."""
@@ -258,6 +279,14 @@ def _canonical_mask(rule: MaskRule) -> dict[str, Any]:
         "detectors": sorted(rule.detectors),
         "action": [rule.action.kind.value, rule.action.first, rule.action.last],
         "files": [rule.spool, rule.unreadable],
+    }
+
+
+def _canonical_exception(it: MaskException) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "when": _spoken(it.when, ("groups", "identities", "targets", "logins", "access")),
+        "passes": [sorted(it.detectors), sorted(it.values), sorted(set(it.reads))],
     }
 
 

@@ -1,4 +1,4 @@
-"""Mask standard input without a bastion: redact.
+"""Mask standard input without a bastion, and hash a value for its policy: redact, hash-value.
 
 In      bytes on standard input; no configuration is needed
 Out     the bytes, masked, on standard output; on standard error each hit, never its value
@@ -13,13 +13,18 @@ import secrets
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
 
 import click
 from tabulate import tabulate
 
-from bastion.cli.door import Door
+from bastion.cli.door import Door, config_option, config_path
+from bastion.config import keys_folder
 from bastion.errors import OperatorError
+from bastion.named_values import listed_values, value_key
 from policies.masking import DETECTORS, Action, ActionKind, Hit, Masked, MaskingError, open_redactor
+from policies.masking.hashed import MOST_BYTES, check_findable, hash_value
 from policies.masking.redactor import Redactor
 
 CHUNK_BYTES = 1 << 18
@@ -51,10 +56,21 @@ def _words(_context: click.Context, _option: click.Parameter, given: tuple[str, 
     show_default=True,
     help="How to say on standard error what was found.",
 )
+@click.option(
+    "--known",
+    type=click.File("rb"),
+    help="Mask the values of this file too, one a line, also in base64, hex, URL and JSON form.",
+)
 @click.option("--list", "listing", is_flag=True, help="List the detectors instead.")
 @click.pass_obj
 def redact(
-    door: Door, kinds: list[str] | None, detectors: list[str] | None, action: str, report: str, listing: bool
+    door: Door,
+    kinds: list[str] | None,
+    detectors: list[str] | None,
+    action: str,
+    report: str,
+    known: BinaryIO | None,
+    listing: bool,
 ) -> None:
     """Copy standard input to standard output, masked by the engine that masks sessions.
 
@@ -77,6 +93,7 @@ def redact(
             key=secrets.token_bytes(32),
             kinds=kinds,
             detectors=detectors,
+            known=listed_values(known.read()) if known is not None else (),
             actions={it.name: chosen for it in DETECTORS},
         )
     except ValueError as error:
@@ -122,4 +139,28 @@ def _masked(redactor: Redactor) -> Iterator[Masked]:
     yield redactor.finish()
 
 
-COMMANDS = (redact,)
+@click.command("hash-value", short_help="Print the keyed hash of a value, for a policy.")
+@config_option
+@click.pass_obj
+def hash_value_command(door: Door, config_file: Path | None) -> None:
+    """Read a value from standard input and print its keyed hash, for known_hashes and [[exception]].
+
+    A line end after the value is no part of it. The key lies in the bastion's folder of keys, as values.key; it is
+    made if there is none. Whoever has only the hash cannot try values.
+
+    \b
+    Example:
+      printf %s "$VALUE" | bastion hash-value
+    """
+    if door.remote:
+        raise click.UsageError("this command runs on the bastion itself only")
+    keys = keys_folder(config_path(config_file))
+    value = sys.stdin.buffer.read(MOST_BYTES + 2).removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        check_findable(value)
+    except ValueError as error:
+        raise OperatorError(f"hash-value: {error}") from error
+    click.echo(hash_value(value_key(keys), value))
+
+
+COMMANDS = (redact, hash_value_command)

@@ -12,6 +12,7 @@ from policies.masking.catalogue import DETECTORS, choose, compiled, compiled_wit
 from policies.masking.detector import Detector, Kind
 from policies.masking.errors import DetectorFault, DetectorInvalid, MaskingError
 from policies.masking.finder import Finder
+from policies.masking.known import known_value
 from policies.masking.redactor import HOLD_BACK, IDLE_CHARACTERS, Hit, Masked, Redactor
 
 
@@ -34,8 +35,8 @@ def open_finder(
     *, kinds: Iterable[str] | None = None, detectors: Iterable[str] | None = None, known: Iterable[bytes] = ()
 ) -> Finder:
     """Return what finds these, for any number of streams; it takes about a second to make."""
-    names, values = choose(kinds, detectors), list(known)
-    return Finder(compiled_with(names, values) if values else compiled(names))
+    names, values = choose(kinds, detectors), sorted(set(known))
+    return Finder(compiled_with(names, map(known_value, values)) if values else compiled(names))
 
 
 __all__ = [

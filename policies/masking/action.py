@@ -55,3 +55,4 @@ class Action:
 
 
 REDACT = Action()
+PASSES = Action(kind=ActionKind.DETECT)

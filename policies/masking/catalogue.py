@@ -22,7 +22,6 @@ from policies.masking import (
 )
 from policies.masking.compiled import KEY, TABLE, Compiled
 from policies.masking.detector import Detector, Kind, made
-from policies.masking.known import known_value
 
 PRIVATE_KEY = Detector(
     name="private-key",
@@ -83,9 +82,9 @@ def compiled(names: frozenset[str]) -> Compiled:
     return compiled_with(names, ())
 
 
-def compiled_with(names: frozenset[str], known: Iterable[bytes]) -> Compiled:
-    """Return these detectors and known values, compiled anew: no cache keeps the values."""
-    chosen = [known_value(value) for value in sorted(set(known))]
+def compiled_with(names: frozenset[str], known: Iterable[Detector]) -> Compiled:
+    """Return these detectors and those of known values, compiled anew: no cache keeps the values."""
+    chosen = [*known]
     chosen += [it for it in DETECTORS if it.name in names and it.pattern]
     structures = {KEY: PRIVATE_KEY, TABLE: COLUMN}
     return Compiled(chosen, {number: it for number, it in structures.items() if it.name in names})

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from policies.masking.action import Action, ActionKind
+from policies.masking.action import PASSES, Action, ActionKind
+from policies.masking.exception import MaskException
+from policies.masking.named import NOTHING_NAMED, Named
 from policies.model import When
 
 if TYPE_CHECKING:
@@ -43,18 +45,25 @@ class MaskRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What is masked in a session; of several rules for one detector the strictest counts."""
+    """What is masked in a session; of several rules for one detector the strictest counts.
+
+    `passes` has, by detector, the hashes (under `value_key`) of values that pass.
+    """
 
     finder: Finder
     actions: Mapping[str, Action]
     spool: bool = False
     refuses_unread: bool = False
+    passes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    value_key: bytes = b""
 
     def redactor(self, key: bytes) -> Redactor:
         """Return a redactor for one stream; equal values give equal digests under one key."""
         from policies.masking.redactor import Redactor
 
-        return Redactor(self.finder, key=key, actions=self.actions)
+        return Redactor(
+            self.finder, key=key, actions=self.actions, passes=self.passes, value_key=self.value_key
+        )
 
     def scanner(self, *, lead_bytes: int = 0, whole: bool = True, stops: bool = True) -> Scanner:
         """Return what looks through a stretch of a file, as Scanner has it."""
@@ -63,7 +72,9 @@ class Plan:
 
         finder = self.finder.of_files()
         return Scanner(
-            lambda: Redactor(finder, key=b"", actions=self.actions),
+            lambda: Redactor(
+                finder, key=b"", actions=self.actions, passes=self.passes, value_key=self.value_key
+            ),
             lead_bytes=lead_bytes,
             whole=whole,
             stops=stops,
@@ -77,8 +88,17 @@ def chosen(kinds: Iterable[str] | None, names: Iterable[str] | None) -> frozense
     return choose(kinds, names)
 
 
-def plan(rules: Iterable[MaskRule], counted: Iterable[str] = ()) -> Plan | None:
-    """Return what these rules say together, and look for what is `counted`; None if nothing is looked for."""
+def plan(
+    rules: Iterable[MaskRule],
+    counted: Iterable[str] = (),
+    exceptions: Iterable[MaskException] = (),
+    passed: Iterable[str] = (),
+    named: Named = NOTHING_NAMED,
+) -> Plan | None:
+    """Return what these rules say together, and look for what is `counted`; None if nothing is looked for.
+
+    Finds of `passed` detectors pass, and so do the values of `exceptions`. What is `named` is always masked.
+    """
     actions: dict[str, Action] = {}
     rules = tuple(rules)
     for rule in rules:
@@ -87,17 +107,26 @@ def plan(rules: Iterable[MaskRule], counted: Iterable[str] = ()) -> Plan | None:
             if kept is None or _rank(rule.action) < _rank(kept):
                 actions[name] = rule.action
     for name in counted:
-        actions.setdefault(name, Action(kind=ActionKind.DETECT))
-    if not actions:
+        actions.setdefault(name, PASSES)
+    actions |= {name: PASSES for name in passed if name in actions}
+    if not actions and not named:
         return None
-    from policies.masking.catalogue import compiled
+    from policies.masking.catalogue import compiled, compiled_with
     from policies.masking.finder import Finder
 
+    passes: dict[str, frozenset[str]] = {}
+    for it in exceptions:
+        for name in it.detectors:
+            passes[name] = passes.get(name, frozenset()) | it.values
+    names = frozenset(actions)
+    made = compiled_with(names, named.detectors()) if named else compiled(names)
     return Plan(
-        finder=Finder(compiled(frozenset(actions))),
+        finder=Finder(made),
         actions=actions,
         spool=any(rule.spool for rule in rules),
         refuses_unread=any(rule.unreadable == "deny" for rule in rules),
+        passes=passes,
+        value_key=named.key,
     )
 
 

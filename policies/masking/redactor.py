@@ -13,10 +13,11 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from policies.masking.action import REDACT, Action, ActionKind
+from policies.masking.action import PASSES, REDACT, Action, ActionKind
 from policies.masking.compiled import MAX_MATCH
 from policies.masking.detector import Detector
 from policies.masking.finder import Finder, Span
+from policies.masking.hashed import hash_value
 from policies.masking.key_block import KeyBlock
 from policies.masking.table import Table
 
@@ -64,10 +65,22 @@ class _Region:
 
 
 class Redactor:
-    """One stream. `actions` are by detector's name; what is not named is redacted."""
+    """One stream. `actions` are by detector's name; what is not named is redacted.
 
-    def __init__(self, finder: Finder, *, key: bytes, actions: Mapping[str, Action] | None = None) -> None:
+    `passes` has, by detector, the hashes of values that pass, made with `value_key`.
+    """
+
+    def __init__(
+        self,
+        finder: Finder,
+        *,
+        key: bytes,
+        actions: Mapping[str, Action] | None = None,
+        passes: Mapping[str, frozenset[str]] | None = None,
+        value_key: bytes = b"",
+    ) -> None:
         self._finder, self._key, self._actions = finder, key, dict(actions or {})
+        self._passes, self._value_key = passes or {}, value_key
         self._held = b""
         self._at = 0  # where in the stream `_held` begins
         self._out = 0  # how much of `_held` is out already
@@ -185,7 +198,7 @@ class Redactor:
         """Return the regions that the spans make, in order, the one that is open already first."""
         regions = [] if self._open is None else [self._open]
         for span in sorted(spans, key=lambda it: (it.start, it.detector.rank, -it.end)):
-            action = self._actions.get(span.detector.name, REDACT)
+            action = self._action(span)
             start, end = span.start + self._at, span.end + self._at
             if end <= self._at + self._out:
                 continue
@@ -200,6 +213,14 @@ class Redactor:
             else:
                 regions.append(_Region(start, end, span.detector, action))
         return regions
+
+    def _action(self, span: Span) -> Action:
+        """Return what becomes of what was found: of a value that an exception names, that it passes."""
+        name = span.detector.name
+        hashes = self._passes.get(name)
+        if hashes and hash_value(self._value_key, self._held[span.start : span.end]) in hashes:
+            return PASSES
+        return self._actions.get(name, REDACT)
 
     def _emit(self, text: bytes, safe: int, regions: list[_Region], masked: Masked) -> None:
         """Let out the bytes from `_out` to `safe`, masks in the place of regions."""

@@ -156,7 +156,13 @@ def _sound(loaded: Config, written: dict[str, list[dict[str, str]]]) -> None:
 
 def _lawful(policy: Policy) -> None:
     """Demand that the order of rules changes nothing, and that a deny wins (law L5)."""
-    turned = replace(policy, rules=policy.rules[::-1], masks=policy.masks[::-1], limits=policy.limits[::-1])
+    turned = replace(
+        policy,
+        rules=policy.rules[::-1],
+        masks=policy.masks[::-1],
+        limits=policy.limits[::-1],
+        exceptions=policy.exceptions[::-1],
+    )
     require(turned.digest() == policy.digest(), "the order of rules changes the digest")
     identities, targets = ("orders-deployer", "x"), ("web-1", "x")
     for identity, target, access in product(identities, targets, Access):

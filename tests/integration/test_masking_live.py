@@ -133,3 +133,47 @@ def test_t41_none_of_it_is_anywhere_on_disk(masked: World) -> None:
         assert KEY_ID.encode() not in data, path
         assert PASSWORD.encode() not in data, path
     masked.stage.start_bastion()
+
+
+def test_exceptions_let_named_values_and_files_pass_and_known_values_never(masked: World) -> None:
+    card, known = "4111 1111 " + "1111 1111", "a known value with " + "spaces"
+    hashed = masked.bastion("hash-value", stdin=b"just-one-word-" + b"of-mine")
+    assert hashed.returncode == 0, hashed.stderr
+    values = masked.folder / "known-values"
+    values.write_text(f"{known}\n")
+    values.chmod(0o600)
+    (masked.folder / "handbook").write_text(f"{MAIL}\n{KEY_ID}\n{known}\njust-one-word-of-mine\n")
+    policy = (masked.folder / "policy.toml").read_text()
+    configuration = masked.stage.config.read_text()
+    mail = masked.bastion("hash-value", stdin=b"kim.lee@example.net\n").stdout.decode().strip()
+    exceptions = f"""
+[[exception]]
+id = "handbook"
+kinds = "secrets"
+reads = "{masked.folder}/handbook"
+
+[[mask]]
+id = "no-mail"
+detectors = "email"
+
+[[exception]]
+id = "kim"
+detectors = "email"
+values = ["{mail}"]
+"""
+    masked.rewrite_policy(policy + exceptions)
+    named = f'[policy]\nknown_values = "known-values"\nknown_hashes = ["{hashed.stdout.decode().strip()}"]\n'
+    masked.rewrite_config(lambda text: text.replace("[policy]\n", named))
+    assert masked.reload()["kind"] == "configuration.reloaded"
+    try:
+        done = masked.ssh("web-1", f"cat {masked.folder}/handbook")
+        assert done.stdout.decode() == f"[email]\n{KEY_ID}\n[known-value]\n[known-value]\n"
+        assert masked.ended_session()["exposure"]["aws-access-key"] == {"detect": 1}
+        more = masked.ssh("web-1", f"cat {masked.folder}/handbook; echo kim.lee@example.net; echo {card}")
+        assert more.stdout.decode() == (
+            f"[email]\n[aws-access-key]\n[known-value]\n[known-value]\nkim.lee@example.net\n{card}\n"
+        )
+    finally:
+        masked.rewrite_policy(policy)
+        masked.rewrite_config(lambda _text: configuration)
+        assert masked.reload()["kind"] == "configuration.reloaded"

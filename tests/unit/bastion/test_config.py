@@ -322,6 +322,7 @@ def test_schema_describes_every_key_and_its_default() -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     free = {
         "jwks_file",
+        "known_values",
         "groups_claim",
         "host_key",
         "host_ca",

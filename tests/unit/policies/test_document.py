@@ -121,7 +121,10 @@ def test_mistake_in_a_rule_names_file_key_and_what_was_expected(text: str, expec
     [
         ("[rule]\nid = 'x'", "policy.toml: rule: got a table, expected a list"),
         ("rule = 3", "policy.toml: rule: got 3, expected a list"),
-        ("[[rules]]", 'policy.toml: rules: unknown key (did you mean "rule"?), expected limit, mask or rule'),
+        (
+            "[[rules]]",
+            'policy.toml: rules: unknown key (did you mean "rule"?), expected exception, limit, mask or rule',
+        ),
         ("[[rule]]\nid = ", "policy.toml: line 2, column 6: is not TOML: invalid value, expected TOML 1.0"),
         ("a = 1\nb = [\n", "policy.toml: line 3, column 1: is not TOML: invalid value, expected TOML 1.0"),
         ("a = " + "[" * 5000, "policy.toml: is nested too deeply, expected"),
