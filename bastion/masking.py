@@ -23,6 +23,8 @@ from typing import Any, Literal
 
 from bastion.settings import Config
 from bastion.transfer import Inspection
+from policies.engine import Policy
+from policies.masking.action import ActionKind
 from policies.masking.plan import Plan
 from policies.masking.redactor import Hit, Redactor
 from policies.model import Access, Request
@@ -33,7 +35,14 @@ Span = tuple[int, int]  # from here on, and up to but not here
 STREAMS: tuple[Stream, ...] = ("input", "output", "error")
 
 _WHOLE = frozenset({Kind.REQUEST, Kind.STATEMENT})  # that are recorded as whole texts
-_TEXTS = frozenset({"facts", "env"})  # details that repeat them
+# Details that hold what somebody has written: a statement and what repeats it, names of files, words of people.
+_TEXTS = frozenset(
+    {"facts", "env", "reason", "path", "or_path", "to", "name", "label", "what", "message", "stated"}
+)
+_TOLD = frozenset(
+    {Kind.VERDICT, Kind.HOLD, Kind.FILE, Kind.NOTICE, Kind.REFUSED, Kind.MARKER, Kind.EXIT}
+)  # that repeat them
+_FRAMED = frozenset({Kind.CLIENT_PROTOCOL, Kind.TARGET_PROTOCOL})
 
 IDLE_S = 0.03  # after which what cannot become a match any more is let out, at a prompt without a newline
 MASKED_BYTES = 16 * 1024  # are masked at once
@@ -56,7 +65,7 @@ class Passed:
 def prepare(config: Config) -> None:
     """Compile what the policy masks anywhere, so that no session has to wait for it."""
     policy = config.policy
-    if not policy.masks:
+    if not policy.masks and not policy.named and not policy.limits:
         return
     for identity, target in itertools.product(config.identities, config.targets):
         for login, access in itertools.product(target.logins, Access):
@@ -70,6 +79,12 @@ def prepare(config: Config) -> None:
                     access=access,
                 )
             )
+
+
+def masked_words(policy: Policy, text: str) -> str:
+    """Return what a person has written as others may read it: without what any mask of the policy masks."""
+    plan = policy.masking_of_all()
+    return text if plan is None else ChannelMask(plan, b"").text(text)
 
 
 class Masking:
@@ -113,8 +128,13 @@ class Masking:
         return (text, ()) if mask is None else mask.labelled(text)
 
     def _event(self, event: Event) -> Sequence[Event]:
-        mask = self.of(event.channel) if event.kind in _WHOLE else None
-        return [event] if mask is None else mask.whole(event)
+        if event.kind not in _WHOLE | _TOLD:
+            return [event]
+        # What is said of the session itself is said of one of its channels.
+        mask = self.of(event.channel) if event.channel else next(reversed(self._channels.values()))
+        if mask is None:
+            return [event]
+        return mask.whole(event) if event.kind in _WHOLE else [mask.told(event)]
 
 
 class ChannelMask:
@@ -154,15 +174,45 @@ class ChannelMask:
         masked = Event(event.at_us, event.kind, event.channel, data, detail)
         return [masked, *hits_event(event, event.kind.value, found)]
 
+    def told(self, event: Event) -> Event:
+        """Return an event that tells of something, values masked: they were counted where they came."""
+        data = self._literal(event.data, []) if event.kind is Kind.NOTICE else event.data
+        detail = {
+            key: self._inside(value, []) if key in _TEXTS else value for key, value in event.detail.items()
+        }
+        return Event(event.at_us, event.kind, event.channel, data, detail)
+
+    async def framed(self, events: Sequence[Event]) -> list[Event]:
+        """Return events of protocols as they may be recorded: values masked in place, so that lengths stay true."""
+        size = sum(len(event.data) for event in events if event.kind in _FRAMED)
+        if size <= SHORT_BYTES:
+            return [self._in_place(event) for event in events]
+        return await asyncio.to_thread(lambda: [self._in_place(event) for event in events])
+
+    def _in_place(self, event: Event) -> Event:
+        if event.kind not in _FRAMED or not event.data:
+            return event
+        text = bytearray(event.data)
+        starts = _line_starts(event.data)
+        for hit in self._hits(event.data):
+            if hit.action != ActionKind.DETECT:
+                start = starts[hit.line - 1] + hit.column - 1
+                text[start : start + hit.length] = f"[{hit.detector}]".encode().ljust(hit.length, b"*")[
+                    : hit.length
+                ]
+        return Event(event.at_us, event.kind, event.channel, bytes(text), event.detail)
+
+    def _hits(self, text: bytes) -> list[Hit]:
+        redactor = self.plan.redactor(self._key)
+        begin, end = redactor.feed(text), redactor.finish()
+        return begin.hits + end.hits
+
     def _literal(self, text: bytes, found: list[Hit], spans: list[Span] | None = None) -> bytes:
         """Mask the values of one whole text, but for those that could be more than a value.
 
         `spans` gets the places of the labels, in bytes of what is returned.
         """
-        redactor = self.plan.redactor(self._key)
-        begin = redactor.feed(text)
-        end = redactor.finish()
-        hits = begin.hits + end.hits
+        hits = self._hits(text) if text else []
         if not hits:
             return text
         out = bytearray()
@@ -172,6 +222,9 @@ class ChannelMask:
             start = starts[hit.line - 1] + hit.column - 1
             value = text[start : start + hit.length]
             if start < at or _ACTIVE.search(value):
+                continue
+            if hit.action == ActionKind.DETECT:  # it passes, and counts
+                found.append(hit)
                 continue
             out += text[at:start]
             label = f"[{hit.detector}]".encode()

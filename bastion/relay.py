@@ -80,6 +80,7 @@ class Relay:
                 channel=self.channel,
                 append=self._append,
                 meter=self.meter,
+                mask=self.mask,
             )
 
     async def run(self) -> Outcome:

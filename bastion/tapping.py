@@ -17,7 +17,7 @@ from typing import Protocol
 
 from bastion.ends import BotEnd, TargetEnd
 from bastion.inbox import Data, Inbox
-from bastion.masking import SHORT_BYTES
+from bastion.masking import SHORT_BYTES, ChannelMask
 from bastion.metering import ChannelMeter
 from bastion.transfer import Side, Tap, Tapped, TransferError
 from recorder.errors import RecorderError
@@ -46,6 +46,7 @@ class Tapping:
         channel: int,
         append: Append,
         meter: ChannelMeter | None = None,
+        mask: ChannelMask | None = None,
     ) -> None:
         self._tap = tap
         self._bot = bot
@@ -54,6 +55,7 @@ class Tapping:
         self._channel = channel
         self._append = append
         self._meter = meter
+        self._mask = mask
         self._spoke = asyncio.Event()
         self._order = asyncio.Lock()
         self._call: asyncio.Future[Tapped] | None = None
@@ -109,7 +111,7 @@ class Tapping:
         if self._call is not None and not self._call.done():  # a thread is at work in the tap
             await asyncio.wait([self._call])
         with contextlib.suppress(RecorderError):
-            await self._recording.append(self._events(self._tap.finish()))
+            await self._recording.append(await self._events(self._tap.finish()))
 
     def _inbox(self, side: Side) -> Inbox:
         return self._bot.inbox if side == "client" else self._target.inbox
@@ -121,12 +123,12 @@ class Tapping:
             self._call = asyncio.get_running_loop().run_in_executor(None, call)
             return await asyncio.shield(self._call)
         except TransferError as error:
-            await self._append(self._events(error.tapped))
+            await self._append(await self._events(error.tapped))
             raise
 
     async def _let_go(self, side: Side, tapped: Tapped) -> None:
         """Record what was found, then let go of what may go on."""
-        events, forward, release = self._events(tapped), tapped.forward, tapped.release
+        events, forward, release = await self._events(tapped), tapped.forward, tapped.release
         to_bot, to_target = (release, forward) if side == "client" else (forward, release)
         if self._meter is not None:
             await self._meter.take(to_bot)
@@ -141,6 +143,10 @@ class Tapping:
         if to_target:
             self._target.send(to_target)
 
-    def _events(self, tapped: Tapped) -> list[Event]:
+    async def _events(self, tapped: Tapped) -> list[Event]:
+        """Return the events to record, values masked in what the protocol says."""
         at_us = self._recording.at_us()
-        return [Event(at_us, event.kind, self._channel, event.data, event.detail) for event in tapped.events]
+        events = [
+            Event(at_us, event.kind, self._channel, event.data, event.detail) for event in tapped.events
+        ]
+        return events if self._mask is None else await self._mask.framed(events)

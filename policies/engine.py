@@ -154,6 +154,13 @@ class Policy:
             self._plans[key] = plan(rules, counted, of_values, passed, self.named)
         return self._plans[key]
 
+    def masking_of_all(self) -> Plan | None:
+        """Return what any of the masks masks, whoever it speaks of, for what people write; None without masks."""
+        key = self.masks, "of all"
+        if key not in self._plans:
+            self._plans[key] = plan(self.masks, named=self.named)
+        return self._plans[key]
+
     def excepts_files(self, request: Request) -> bool:
         """Say whether what is masked of such an access depends on the files that a statement prints."""
         return any(it.reads and not unmet(it.when, request) for it in self.exceptions)

@@ -24,6 +24,7 @@ from bastion.holds.hold import Ask, Hold, State
 from bastion.holds.published import Published
 from bastion.locks.book import Book
 from bastion.locks.lock import Kind, Lock, party_that_asks
+from bastion.masking import masked_words
 from bastion.settings import Config
 from bastion.tasks import Tasks
 from recorder.errors import RecorderError
@@ -136,6 +137,7 @@ class Office:
     async def answer(
         self, caller: Caller, name: str, *, approve: bool, reason: str, for_session: bool
     ) -> Hold:
+        reason = await asyncio.to_thread(masked_words, self.config.policy, reason)
         try:
             voter = voter_of(caller, self.config)
             self._check_free(voter)
