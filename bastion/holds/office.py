@@ -137,7 +137,8 @@ class Office:
     async def answer(
         self, caller: Caller, name: str, *, approve: bool, reason: str, for_session: bool
     ) -> Hold:
-        reason = await asyncio.to_thread(masked_words, self.config.policy, reason)
+        if reason:
+            reason = await asyncio.to_thread(masked_words, self.config.policy, reason)
         try:
             voter = voter_of(caller, self.config)
             self._check_free(voter)

@@ -20,6 +20,7 @@ from bastion.holds.office import Office
 from bastion.identity import Person
 from bastion.served import Tree
 from bastion.settings import Config
+from policies.engine import Policy
 from tests.unit.bastion.holds.holds_fixture import ALEX, ask
 from tests.unit.bastion.holds.test_office import Chain
 
@@ -35,7 +36,7 @@ class Machine:
 
     def config(self) -> Config:
         alex = Person(name=ALEX, aliases={}, groups=("dba",), uid=self.uid)
-        return cast(Config, SimpleNamespace(persons=(alex,), identities=()))
+        return cast(Config, SimpleNamespace(persons=(alex,), identities=(), policy=Policy()))
 
     async def send(self, data: bytes) -> list[dict[str, Any]]:
         """Send bytes, and return all that is answered."""

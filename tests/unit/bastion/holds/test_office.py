@@ -21,6 +21,7 @@ from bastion.locks.book import Book
 from bastion.locks.lock import Kind as LockKind
 from bastion.locks.lock import Lock, Subject
 from bastion.settings import Config
+from policies.engine import Policy
 from recorder.errors import StoreError
 from tests.unit.bastion.holds.holds_fixture import ALEX, DANA, KIM, ask, terms
 
@@ -28,7 +29,9 @@ PEOPLE = tuple(
     Person(name=name, aliases={}, groups=("dba",), identities=(name.partition("@")[0],), uid=uid)
     for uid, name in ((1001, ALEX), (1002, KIM))
 )
-CONFIG = cast(Config, SimpleNamespace(persons=(Person(name=DANA, aliases={}), *PEOPLE), identities=()))
+CONFIG = cast(
+    Config, SimpleNamespace(persons=(Person(name=DANA, aliases={}), *PEOPLE), identities=(), policy=Policy())
+)
 
 
 class Chain:
@@ -250,7 +253,7 @@ async def test_t44_a_follower_who_is_no_person_any_more_is_told_nothing_more(off
         hold = await office.put(ask())
         while not screen.out:
             await asyncio.sleep(0)
-        config[0] = cast(Config, SimpleNamespace(persons=(), identities=()))
+        config[0] = cast(Config, SimpleNamespace(persons=(), identities=(), policy=Policy()))
         before = screen.out
         await approve(office, "kim", hold.id)
     assert (follows.result(), screen.out) == (126, before)

@@ -21,6 +21,7 @@ from bastion.settings import Config
 from bastion.workers import approvals
 from bastion.workers.approvals import AskedApprovals
 from bastion.workers.link import MESSAGE_BYTES, Link, Message, pair
+from policies.engine import Policy
 from recorder.errors import StoreError
 from tests.unit.bastion.holds.holds_fixture import ALEX, KIM, ask, terms
 
@@ -32,6 +33,7 @@ CONFIG = cast(
             Person(name=name, aliases={}, identities=(name.partition("@")[0],)) for name in (ALEX, KIM)
         ),
         identities=(),
+        policy=Policy(),
     ),
 )
 
