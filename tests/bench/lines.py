@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import bulk, connect, cost, echo, gate, loop, redact, soak, stalled, workers
+from tests.bench import bulk, connect, cost, echo, gate, loop, masked, redact, soak, stalled, workers
 from tests.bench.run import Run
 from tests.bench.table import Row
 
@@ -16,6 +16,7 @@ LINES: Mapping[str, Callable[[Run], list[Row]]] = {
     "workers": workers.measure,
     "gate": gate.measure,
     "redact": redact.measure,
+    "masked": masked.measure,
     "cost": cost.measure,
     "loop": loop.measure,
     "soak": soak.measure,
