@@ -75,9 +75,7 @@ class SftpTap:
         self._judge = judge
         self._answers = bytearray()  # to requests that were denied, for the client
         self._journal = Journal()
-        self._judged: list[
-            Judged
-        ] = []  # what was said of the request at hand; it may wait for the last of them
+        self._judged: list[Judged] = []  # of the request at hand, which may wait for the last
         self._streams: dict[Side, PacketStream] = {
             "client": PacketStream("client"),
             "target": PacketStream("target"),
@@ -154,9 +152,7 @@ class SftpTap:
         """Return what we ask the target ourselves, if the client's stream is between two packets."""
         if self._looking is None or "client" in self._payload:
             return b""
-        requests = bytes(self._looking.requests)
-        self._looking.requests.clear()
-        return requests
+        return self._looking.take_requests()
 
     def _pass(self, side: Side, kind: Kind, came: Callable[[Packet], Details | None], data: bytes) -> Tapped:
         """Deal with all that is whole; a packet is recorded before what follows from it."""
@@ -262,6 +258,8 @@ class SftpTap:
         elif request.type == PacketType.CLOSE and opened is not None and request.handle is not None:
             del self._handles[request.handle]  # invalid whatever the answer, draft section 6.3
             opened.closing = True
+            if self._looking is not None:
+                self._looking.closes(opened)
         self._pending[request.id] = pending
         self._operations += request.detail is not None
         return []
@@ -278,20 +276,23 @@ class SftpTap:
                 if said.wait is not None:
                     raise OperationHeld(said.wait)
                 self._journal.judged(said)
-            judged = self._judged[number]
-            if judged.denied:
-                self._journal.unreleased(Kind.CLIENT_PROTOCOL, packet.raw)
-                answer = denial(request.id, judged.denied)
-                self._journal.happened(
-                    TapEvent(kind=Kind.TARGET_PROTOCOL, data=answer, detail={"of": "bastion"})
-                )
-                if request.detail is not None:
-                    self._journal.file({**request.detail, "status": "denied"})
-                self._answers += answer
-                self._judged.clear()
-                return True
+            if self._judged[number].denied:
+                return self._deny(request, packet, self._judged[number].denied)
+        if self._looking is not None and (why := self._looking.objection(request)):
+            self._journal.judged(Judged(event=None, told=f"bastion: {why}\r\n".encode()))
+            return self._deny(request, packet, why)
         self._judged.clear()
         return False
+
+    def _deny(self, request: Request, packet: Packet, why: str) -> bool:
+        self._journal.unreleased(Kind.CLIENT_PROTOCOL, packet.raw)
+        answer = denial(request.id, why)
+        self._journal.happened(TapEvent(kind=Kind.TARGET_PROTOCOL, data=answer, detail={"of": "bastion"}))
+        if request.detail is not None:
+            self._journal.file({**request.detail, "status": "denied"})
+        self._answers += answer
+        self._judged.clear()
+        return True
 
     def _named(self, request: Request) -> Opened | None:
         """Return what the request's handle stands for; write the paths of its handles into its detail."""
@@ -340,7 +341,8 @@ class SftpTap:
         self._operations -= request.detail is not None
         if opened and request.type in (PacketType.READ, PacketType.WRITE):
             if self._looking is not None and opened.look is not None and request.type == PacketType.READ:
-                self._looking.failed(opened, opened.look, request, ended=code == STATUS_EOF)
+                ended = code == STATUS_EOF and request.length > 0  # reading nothing "ends" anywhere
+                self._looking.failed(opened, opened.look, request, ended=ended)
             return _transferred(opened, request.type, code)
         return _concluded(pending, status_text(code))
 

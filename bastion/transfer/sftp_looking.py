@@ -45,7 +45,7 @@ class Looking:
         report: Callable[[list[dict[str, Any]]], None],
     ) -> None:
         self.answers = bytearray()
-        self.requests = bytearray()
+        self._requests: list[tuple[int, Opened, bytes]] = []  # of ours, that have not gone out
         self._inspection = inspection
         self._journal = journal
         self._used = used
@@ -99,6 +99,28 @@ class Looking:
         """Return the file that we have asked for by this id, once."""
         return self._own.pop(number, None)
 
+    def take_requests(self) -> bytes:
+        """Return what is to be asked of the target now."""
+        requests, self._requests = self._requests, []
+        return b"".join(asked for _number, _opened, asked in requests)
+
+    def closes(self, opened: Opened) -> None:
+        """Take back what was still to be asked by a handle that is closed: it may stand for another file then."""
+        kept = [request for request in self._requests if request[1] is not opened]
+        taken_back = [number for number, of, _asked in self._requests if of is opened]
+        self._requests = kept
+        for number in taken_back:
+            del self._own[number]
+            if opened.look is not None:
+                opened.look.reads.own_failed(_CLOSED, ended=False)
+                self.advance(opened, opened.look)
+
+    def objection(self, request: Request) -> str:
+        """Say why a request may not go on where files are looked into, empty if it may."""
+        if (request.detail or {}).get("op") != "copy-data":
+            return ""
+        return f"no copy-data where files are looked into, it takes them apart (session {self._inspection.session})"
+
     def answered_us(self, head: bytes) -> None:
         """Record that payload comes to a READ of our own: it goes no further."""
         self._journal.happened(TapEvent(kind=Kind.TARGET_PROTOCOL, data=head, detail=_OURS))
@@ -114,7 +136,7 @@ class Looking:
         """Do what can be done for a file."""
         step = look.reads.advance()
         if step.want is not None and opened.closing:  # its handle may stand for another file by now
-            look.reads.own_failed("that it is closed", ended=False)
+            look.reads.own_failed(_CLOSED, ended=False)
             more = look.reads.advance()
             step.denied += more.denied
             step.want = None
@@ -153,7 +175,7 @@ class Looking:
         self._own[self._last_id] = opened
         asked = read_packet(self._last_id, opened.handle, offset, length)
         self._journal.happened(TapEvent(kind=Kind.CLIENT_PROTOCOL, data=asked, detail={"of": "bastion"}))
-        self.requests += asked
+        self._requests.append((self._last_id, opened, asked))
 
     def uses(self, number: int) -> bool:
         """Say whether a READ of our own has this id."""
@@ -161,6 +183,7 @@ class Looking:
 
 
 _OURS = {"of": "bastion", "released": False}
+_CLOSED = "that it is closed"
 
 
 def _size(request: Request) -> int:

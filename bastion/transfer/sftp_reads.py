@@ -102,6 +102,8 @@ class Reads:
         """Take an answer with payload."""
         self._asked -= 1
         self._queue.append(answer)
+        if answer.data:
+            self._end = None  # the end was seen before: it may have grown since
 
     def failed(self, offset: int, *, ended: bool) -> None:
         """Note an answer without: the file has ended, or the target refused."""
@@ -141,6 +143,8 @@ class Reads:
                 self._look_through(self._spool)
             elif self._run is not None and self._joins(self._run):
                 self._feed(self._run)
+            elif not self._fed and not self._queue[0].data:
+                step.released.append(self._queue.popleft())
             elif not self._fed:
                 self._begin(self._queue[0])
             elif self._run is not None and self._queue[0].end <= self._run.decided:
@@ -186,11 +190,13 @@ class Reads:
             return
         if self._run is not None:
             self.seen.found(self._run.scanner.finish().hits)
-        data = bytes(lead.data) if len(lead.data) == lead_bytes else b""  # the file has changed under us
-        start = answer.offset - len(data)
-        scanner = self._plan.scanner(lead_bytes=len(data), whole=start == 0)
+        if len(lead.data) < lead_bytes:  # nobody knows any more what the piece is the end of
+            self.seen.refuse("it has changed while it was looked into")
+            return
+        start = answer.offset - lead_bytes
+        scanner = self._plan.scanner(lead_bytes=lead_bytes, whole=start == 0)
         self._run = _Run(scanner, start, answer.offset, start)
-        self._run.take(scanner.feed(data))
+        self._run.take(scanner.feed(bytes(lead.data)))
 
     def _look_ahead(self, run: _Run) -> None:
         """Decide what is held by what follows it in the file."""
