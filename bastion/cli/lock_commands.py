@@ -64,7 +64,10 @@ def lock(
 @click.option("--reason", default="", help="Why, for the record.")
 @click.pass_obj
 def unlock(door: Door, name: str, config_file: Path | None, socket_path: Path | None, reason: str) -> None:
-    """Lift a lock."""
+    """Lift a lock: what it stopped may start again.
+
+    `bastion locks` lists the ids. What the lock ended stays ended.
+    """
     _serve(door, config_file, socket_path, ["unlock", f"--reason={reason}", "--", name])
 
 

@@ -52,7 +52,7 @@ def _parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
         "--for", dest="for_time", metavar="TIME", help="How long, such as 2h; else until unlocked."
     )
     lock.add_argument("--json", action="store_true", help="Print one object.")
-    unlock = command("unlock", "Lift a lock.")
+    unlock = command("unlock", "Lift a lock, by its id in `locks`: what it stopped may start again.")
     unlock.add_argument("id", nargs="?", metavar="ID")
     unlock.add_argument("--reason", default="", help="Why, for the record.")
     listing = command("locks", "List the locks in force, the newest last.")
