@@ -292,6 +292,7 @@ class Store:
         """
         transaction = Transaction(self._connection, self.signer, self.now_us)
         outcomes: list[Outcome] = []
+        self._log.renew(self._connection)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for job, failed in batch:

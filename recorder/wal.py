@@ -8,9 +8,14 @@ A file system that gives up (ext4 with `errors=remount-ro`) may do so in the mid
 success for a transaction of its journal that never reached the disk. What changes the file system's own journal fails
 from that moment on; so a file without a name is touched after each `fdatasync`, and only then is the log safe.
 
+An `fdatasync` that fails is told once: the kernel takes what it could not write for clean, and the next one succeeds
+over a hole, behind which SQLite would read nothing after a power cut. So after a failure nothing is safe until all of
+the log is folded into the database, which is synced too, and the log begun anew.
+
 Out     sync(): what was committed before is on disk
 Errors  StoreError
-Source  SQLite: WAL, sections 3.1 to 3.3; fdatasync(2); posix_fallocate(3); linux/fs/jbd2: jbd2_complete_transaction
+Source  SQLite: WAL, sections 3.1 to 3.3; fdatasync(2), "errors may be reported once"; PostgreSQL wiki, Fsync Errors;
+        posix_fallocate(3); linux/fs/jbd2: jbd2_complete_transaction
 """
 
 from __future__ import annotations
@@ -44,6 +49,7 @@ class WriteAheadLog:
         self._small_commits = 0
         self._closed = False
         self._left_over = False
+        self._doubtful = False
         self._written = threading.Event()
         self._due = threading.Event()
         self._thread = threading.Thread(target=self._fold, name="recorder-log", daemon=True)
@@ -53,6 +59,8 @@ class WriteAheadLog:
         """Return once all that is committed is on disk; raise StoreError."""
         if not self._durable:
             return
+        if self._doubtful:
+            raise StoreError(f"{self.path}: cannot be made safe on disk: it could not be before")
         try:
             if self._file is None:
                 self._file = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
@@ -61,7 +69,15 @@ class WriteAheadLog:
             os.fdatasync(self._file)
             os.posix_fallocate(self._touched.fileno(), 0, 1)
         except OSError as error:
+            self._doubtful = True
             raise StoreError(f"{self.path}: cannot be made safe on disk: {error.strerror}") from error
+
+    def renew(self, connection: sqlite3.Connection) -> None:
+        """Begin the log anew if what it holds could not be made safe (on the writer thread, between transactions)."""
+        if self._doubtful:
+            with contextlib.suppress(sqlite3.Error):
+                busy, _log, _folded = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self._doubtful = bool(busy)
 
     def grown(self, size_bytes: int, *, bulk: bool) -> None:
         """Take note that this much was committed."""

@@ -94,6 +94,35 @@ async def test_l2_what_cannot_be_made_safe_fails_and_is_undone(
     await asyncio.to_thread(store.close)
 
 
+@pytest.mark.parametrize("body", [b"small", BULK])
+async def test_l1_after_a_failure_nothing_is_safe_until_the_log_is_begun_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """The kernel tells of it once: a later fdatasync succeeds, and what it could not write is still missing."""
+    store = opened(path)
+    log = path.with_name(f"{path.name}-wal")
+    told = [OSError(5, "Input/output error")]
+
+    def told_once(_file: int) -> None:
+        if told:
+            raise told.pop()
+
+    monkeypatch.setattr(os, "fdatasync", told_once)
+    assert await asyncio.gather(store.submit(lambda t: chunk(t, 1, body)), return_exceptions=True) != [1]
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM chunks").fetchone() == (1,)
+    with pytest.raises(
+        StoreError, match="it could not be before"
+    ):  # a reader keeps the log from being begun anew
+        await store.submit(lambda t: chunk(t, 2, body))
+    reader.execute("COMMIT")
+    assert await store.submit(lambda t: chunk(t, 3, b"small")) == 3
+    assert log.stat().st_size < BULK_BYTES * 2
+    reader.close()
+    await asyncio.to_thread(store.close)
+
+
 async def test_l8_no_head_is_journalled_before_it_is_safe(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
