@@ -95,14 +95,17 @@ class AnswerDesk:
         try:
             if key is None:
                 raise BadSignature(f"no person of that name ({PERSON}) has a key for answers")
-            message = check_signed(key, headers, body, self._now())
-            self._check_new(f"{person}\0{message}", int(headers[TIMESTAMP]))
+            message = f"{person}\0{check_signed(key, headers, body, self._now())}"
+            self._check_new(message, int(headers[TIMESTAMP]))
+            self._check_pace(person)  # before it is noted: nobody's loop takes the room of others
+            self._note(message)
         except BadSignature as error:
             return _refused(
                 401, error, fault=f"an answer of {plain(person[:NAME_CHARS]) or 'nobody'}: {error.public}"
             )
+        except AnswerRefused as error:
+            return _no_effect(error)
         try:
-            self._check_pace(person)
             told = _answer_in(body)
             caller = Caller(how=f"{person} by a signed answer from {peer}", person=person)
             hold = await self._approvals.answer(
@@ -125,6 +128,7 @@ class AnswerDesk:
                 raise BadSignature("there is no such channel that takes answers")
             signature = check_slack(secret.key, headers, body, self._now())
             self._check_new(signature, int(headers[SLACK_TIMESTAMP]))
+            self._note(signature)
         except BadSignature as error:
             return _refused(401, error, fault=f"slack {plain(name[:NAME_CHARS])}: {error.public}")
         origin = _origin(secret.urls[0])
@@ -167,7 +171,7 @@ class AnswerDesk:
         return f"{hold.id} {_said(hold)}", ""
 
     def _check_new(self, message: str, at: int) -> None:
-        """Take note of a message that is signed well; raise BadSignature if it was taken before.
+        """Raise BadSignature if a message that is signed well was taken before, or there is no room to note it.
 
         What was signed before this bastion began may have been taken by the one before, and is not taken again.
         """
@@ -180,7 +184,9 @@ class AnswerDesk:
             raise BadSignature("it was signed before this bastion began: sign it anew")
         if len(self._taken) >= NONCES:
             raise BadSignature("more messages came lately than can be told apart: try again later")
-        self._taken[message] = now
+
+    def _note(self, message: str) -> None:
+        self._taken[message] = self._now()
 
     def _check_pace(self, person: str) -> None:
         if not self._throttle.admit(person, self._now()):

@@ -74,7 +74,7 @@ def check_signed(key: bytes, headers: Mapping[str, str], body: bytes, now: float
     _check_time(at, now)
     expected = signature(key, message, int(at), body).encode()
     given = headers.get(SIGNATURE, "").split(" ")[:SIGNATURES]
-    matching = [hmac.compare_digest(one.encode(), expected) for one in given]
+    matching = [hmac.compare_digest(one.encode("utf-8", "surrogateescape"), expected) for one in given]
     if not any(matching):
         raise BadSignature("the signature does not hold")
     return message

@@ -350,3 +350,13 @@ async def test_two_that_answer_at_once_are_told_who_was_first(door: Door) -> Non
     assert [reply.status for reply in replies] == [200, 409, 200]
     assert f"approved by {KIM}" in replies[1].said["error"]
     assert f"approved by {KIM}" in replies[2].said["text"]
+
+
+async def test_t36_who_answers_in_a_loop_takes_no_room_of_others(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers_module, "NONCES", int(BURST) + 1)
+    hold = await door.hold()
+    for _ in range(100):
+        await door.signed(KIM, b"{}")
+    assert (await door.signed(ALEX, {"hold": hold.id, "answer": "approve"})).status != 401
