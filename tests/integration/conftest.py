@@ -85,8 +85,9 @@ class World:
     def ssh_as(self, key: str, *words: str, stdin: bytes = b"", timeout: float = 60) -> Finished:
         """Run ssh with another of the job's keys, for the jump as well."""
         config = self.job / f"ssh_config.{key}"
-        text = (self.job / "ssh_config").read_text()
-        config.write_text(text.replace(f"{self.job}/key\n", f"{self.job}/{key}\n"))
+        text = (self.job / "ssh_config").read_text().replace(f"{self.job}/key\n", f"{self.job}/{key}\n")
+        if not config.exists() or config.read_text() != text:  # another ssh may be about to read it
+            config.write_text(text)
         return self.run("ssh", "-F", config.name, *words, stdin=stdin, timeout=timeout)
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
