@@ -117,7 +117,11 @@ class Redactor:
         return masked
 
     def flush_idle(self) -> Masked:
-        """Let out what can no longer become a match, and at most IDLE_CHARACTERS of what still can."""
+        """Let out what can no longer become a match, and at most IDLE_CHARACTERS of what still can.
+
+        A match that could end here is let out as its mask, or who waits for the rest of an answer would wait for ever;
+        should it go on all the same, so does the mask.
+        """
         masked = Masked(bytearray(), [])
         held = self._held
         if self._block is not None or len(held) == self._out:
@@ -129,15 +133,27 @@ class Redactor:
             if cell is not None and line + cell < safe:
                 safe, is_value = line + cell, True
         found = self._finder.find(held, table=self._table)
+        regions = self._regions(found.spans)
+        if found.key is None:
+            safe, is_value = self._past_ended(held, regions, safe, is_value)
         if len(held.rstrip(b"\r\n")) - safe <= IDLE_CHARACTERS and not is_value:
             safe = len(held)
         if found.key is not None:
             safe = min(safe, found.key_begin)
-        regions = self._regions(found.spans)
         safe = max(self._out, self._before_region(regions, safe))
         self._emit(held, safe, regions, masked)
         self._out = safe
         return masked
+
+    def _past_ended(self, held: bytes, regions: list[_Region], safe: int, is_value: bool) -> tuple[int, bool]:
+        """Return from where the bytes are undecided, leaving out what could end, or has ended, as a match."""
+        said = len(held.rstrip(b" \r\n"))
+        for region in regions:
+            end = region.end - self._at
+            if region.start - self._at <= safe < end and (end >= said or held.endswith(b"\n")):
+                after, is_value = self._finder.undecided(held[end:])
+                safe = end + after
+        return safe, is_value
 
     def finish(self) -> Masked:
         """Let out what is left: nothing more comes."""
@@ -155,11 +171,12 @@ class Redactor:
         found = self._finder.find(text, key=self._block, table=self._table)
         # A match that begins before this place is whole within the text, and so is all that tells what it is.
         safe = limit if whole_lines else limit - MAX_MATCH - CONTEXT
-        block = None
+        block, wrap = None, limit
         if found.key is not None and (whole_lines or self._block is not None or found.key_begin < safe):
             block, safe = found.key, limit if found.key_wait < 0 else found.key_wait
         elif whole_lines:
-            safe = max(self._out, min(safe, self._finder.undecided_wrap(text)))
+            wrap = self._finder.undecided_wrap(text)
+            safe = max(self._out, min(safe, wrap))
         regions = self._regions(
             [span for span in found.spans if whole_lines or block is not None or span.start < safe]
         )
@@ -172,6 +189,7 @@ class Redactor:
         begin = safe
         if block is None:
             begin = line if table is not None and limit - line < HOLD_BACK else max(line, safe - CONTEXT)
+            begin = min(begin, wrap)  # what an idle flush has let out of a match that may go on
         self._table = table if block is None else None
         self._advance(text, begin)
         self._out = safe - begin

@@ -8,7 +8,7 @@ import pytest
 
 from policies.masking import DETECTORS
 from policies.masking.detector import Detector, made
-from tests.unit.policies.masking.streams import masked
+from tests.unit.policies.masking.streams import masked, redactor
 
 JWT = b".".join(
     (b"eyJ" + made(33).encode(), b"eyJ" + made(60, seed="1").encode(), made(43, seed="2").encode())
@@ -64,3 +64,26 @@ def test_t38_a_token_that_was_folded_is_masked_to_its_end(width: int, end: bytes
 def test_a_token_that_is_cut_off_takes_no_other_with_it() -> None:
     out, _ = masked(GITHUB[:30] + b"\n" + NPM + b"\n")
     assert out == GITHUB[:30] + b"\n[npm-token]\n"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_line_that_ends_with_a_token_is_not_kept_from_who_waits_for_it(end: bytes) -> None:
+    stream = redactor()
+    out = stream.feed(b"token: " + JWT + end).out + stream.flush_idle().out
+    assert bytes(out) == b"token: [jwt]" + end
+    assert stream.held_bytes == 0
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_t38_what_comes_late_of_a_token_is_masked_all_the_same(end: bytes) -> None:
+    stream, out = redactor(), bytearray()
+    for piece in (JWT[:-20] + end, JWT[-20:] + b"\nok\n"):
+        out += stream.feed(piece).out + stream.flush_idle().out
+    assert bytes(out + stream.finish().out) == b"[jwt]" + end + b"[jwt]\nok\n"
+
+
+def test_a_line_after_a_token_is_not_kept_from_who_waits_for_it() -> None:
+    stream, out = redactor(), []
+    for piece in (JWT + b"\n", b"done\n", GITHUB + b"\n", b"ok\n"):
+        out.append(bytes(stream.feed(piece).out + stream.flush_idle().out))
+    assert out == [b"[jwt]\n", b"done\n", b"[github-token]\n", b"ok\n"]
