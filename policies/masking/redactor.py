@@ -135,7 +135,7 @@ class Redactor:
         found = self._finder.find(held, table=self._table)
         regions = self._regions(found.spans)
         if found.key is None:
-            safe, is_value = self._past_ended(held, regions, safe, is_value)
+            safe, is_value = self._past_ended(held, found.spans, safe, is_value)
         if len(held.rstrip(b"\r\n")) - safe <= IDLE_CHARACTERS and not is_value:
             safe = len(held)
         if found.key is not None:
@@ -145,12 +145,11 @@ class Redactor:
         self._out = safe
         return masked
 
-    def _past_ended(self, held: bytes, regions: list[_Region], safe: int, is_value: bool) -> tuple[int, bool]:
+    def _past_ended(self, held: bytes, spans: list[Span], safe: int, is_value: bool) -> tuple[int, bool]:
         """Return from where the bytes are undecided, leaving out what could end, or has ended, as a match."""
         said = len(held.rstrip(b" \r\n"))
-        for region in regions:
-            end = region.end - self._at
-            if region.start - self._at <= safe < end and (end >= said or held.endswith(b"\n")):
+        for start, end in sorted((span.start, span.end) for span in spans):
+            if start <= safe < end and (end >= said or held.endswith(b"\n")):
                 after, is_value = self._finder.undecided(held[end:])
                 safe = end + after
         return safe, is_value
