@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from policies.facts import Word
+from policies.shell.after_all import reads_after_all
 from policies.shell.options import NONE, Takes, given
 from policies.shell.started import LIKE_SUDO, splits
 from policies.shell.starters import STARTERS
@@ -22,7 +23,6 @@ from policies.shell.starters import STARTERS
 _QUIET = frozenset(
     [
         ":",
-        ".",
         "[",
         "alias",
         "basename",
@@ -98,7 +98,6 @@ _QUIET = frozenset(
         "mkfifo",
         "mknod",
         "mktemp",
-        "mount",
         "mountpoint",
         "mpstat",
         "mv",
@@ -131,7 +130,6 @@ _QUIET = frozenset(
         "shift",
         "shopt",
         "sleep",
-        "source",
         "ss",
         "stat",
         "stty",
@@ -316,15 +314,8 @@ _READ_FILES = frozenset(
         "yq",
         "zcat",
         "zgrep",
-        "zstd",
     ]
 )
-_FROM_INPUT = re.compile(
-    r"-|.*[=@]-|.*/dev/(?:stdin|fd/0).*|.*/proc/(?:self|\d+)/fd/0.*|.*\bstdin\b.*|-ok(?:dir)?|(?:--)?edit",
-    re.IGNORECASE | re.DOTALL,
-)
-_ASKS = re.compile(r"-[A-Za-z]*[iI][A-Za-z]*|--interactive.*|-p|--patch")
-_ASKING = frozenset({"cp", "git", "ln", "mv", "rm"})
 _STANDS_ALONE = frozenset({"busybox", "gdb", "toybox"})  # these start others, and read their commands as well
 
 
@@ -334,11 +325,11 @@ def leaves_input(name: str, words: Sequence[Word], *, starts: bool) -> bool:
     One that starts another program (`starts`) leaves it to that one.
     """
     given_words = words[1:]
-    if any(_FROM_INPUT.fullmatch(word.text) for word in given_words):
+    if reads_after_all(name, given_words):
         return False
-    if name in _ASKING and any(_ASKS.fullmatch(word.text) for word in given_words):
-        return False
-    if name in LIKE_SUDO and any(re.fullmatch(r"-[A-Za-z]*S[A-Za-z]*", word.text) for word in given_words):
+    if name in LIKE_SUDO and any(
+        re.fullmatch(r"-[A-Za-z]*S[A-Za-z]*|--st.*", word.text) for word in given_words
+    ):
         return False
     if name in _QUIET:
         return True

@@ -74,6 +74,7 @@ class Door:
         self.config = cast(
             Config,
             SimpleNamespace(
+                policy=SimpleNamespace(masking_of_all=lambda: None),
                 persons=self.persons,
                 identities=(
                     Identity(
