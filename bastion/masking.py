@@ -45,7 +45,7 @@ _TOLD = frozenset(
 _FRAMED = frozenset({Kind.CLIENT_PROTOCOL, Kind.TARGET_PROTOCOL})
 
 IDLE_S = 0.03  # after which what cannot become a match any more is let out, at a prompt without a newline
-MASKED_BYTES = 16 * 1024  # are masked at once
+MASKED_BYTES = 64 * 1024  # are masked at once
 MAX_LABELS = 64  # whose places are told
 SHORT_BYTES = 1024  # are masked on the loop: more could take long, if somebody makes it so (law L11)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import hyperscan
@@ -23,14 +24,15 @@ from policies.masking.key_block import HEADER
 from policies.masking.table import GATE, NAME_GATE
 
 MAX_MATCH = 8192  # bytes that a match within a line may take, its context included
+MAX_GATE = 64  # bytes that tell that a match has begun take fewer
 MAX_LEAD = 256  # bytes of a match before its mark, for detectors that are found by a mark in the middle
 MAX_AFTER_LEAD = 640  # and from it on
 KEY, TABLE, NAME_LINE = -1, -2, -3
 
-_LATIN = re2.Options()
-_LATIN.encoding = re2.Options.Encoding.LATIN1
-_LATIN.max_mem = 256 << 20
-_LATIN.log_errors = False
+LATIN = re2.Options()
+LATIN.encoding = re2.Options.Encoding.LATIN1
+LATIN.max_mem = 256 << 20
+LATIN.log_errors = False
 
 Scan = Callable[[bytes], list[tuple[int, int]]]
 
@@ -56,15 +58,20 @@ class Compiled:
         self.scan = _scanner(gates + gates_of_structures)
         self.wrapping = [number for number, detector in enumerate(self.detectors) if detector.wraps]
         values = {number: expressions[number].value() for number in self.wrapping}
-        self.scan_wrapping = _scanner([(number, value.gate()) for number, value in values.items()])
+        gates_of_values = {number: value.gate() for number, value in values.items()}
+        self.scan_wrapping = _scanner(list(gates_of_values.items()))
         plain = [e.opening() for e, d in zip(expressions, self.detectors, strict=True) if not e.has_context]
-        self._opening = re2.compile(_either(plain), _LATIN) if plain else None
+        self._opening = re2.compile(_either(plain), LATIN) if plain else None
         self._openings_in_context = [
-            re2.compile(f"(?m:{e.opening()})\\z".encode(), _LATIN) for e in expressions if e.has_context
+            re2.compile(f"(?m:{e.opening()})\\z".encode(), LATIN) for e in expressions if e.has_context
         ]
-        wraps = _either([value.opening() for value in values.values()])
-        self._opening_of_wrapping = re2.compile(wraps, _LATIN) if values else None
-        self._header = re2.compile(HEADER.encode(), _LATIN)
+        # One expression for all of them would be so large that RE2 spends milliseconds on each text that is new to it.
+        self._opening_of_value = {
+            number: re2.compile(_either([value.opening()]), LATIN) for number, value in values.items()
+        }
+        of_gates = _either([Expression(gate).opening() for gate in gates_of_values.values()])
+        self._opening_of_gate = re2.compile(of_gates, LATIN) if values else None
+        self._header = re2.compile(HEADER.encode(), LATIN)
 
     @staticmethod
     def structured(hits: Sequence[tuple[int, int]]) -> bool:
@@ -137,13 +144,19 @@ class Compiled:
 
     def opening_of_wrapping(self, text: bytes) -> int | None:
         """Return from where the text, which ends a line, may become a match that goes on in the next."""
-        if self._opening_of_wrapping is None:
+        if self._opening_of_gate is None:
             return None
         tail_from = max(0, len(text) - MAX_MATCH)
-        match = self._opening_of_wrapping.search(text[tail_from:])
-        if match is None or match.start() == match.end():
-            return None
-        return tail_from + int(match.start())
+        tail = text[tail_from:]
+        edge = max(0, len(tail) - MAX_GATE)
+        match = self._opening_of_gate.search(tail[edge:])
+        best = len(tail) if match is None else edge + int(match.start())
+        for number, start in sorted(self.scan_wrapping(tail), key=itemgetter(1)):
+            if start >= best:
+                break
+            if self._opening_of_value[number].match(tail[start:]) is not None:
+                best = start
+        return tail_from + best if best < len(tail) else None
 
 
 def check_examples(detector: Detector) -> None:
@@ -174,7 +187,7 @@ def _parsed(detector: Detector) -> Expression:
 
 def _program(detector: Detector, pattern: str) -> Any:
     try:
-        return re2.compile(pattern.encode(), _LATIN)
+        return re2.compile(pattern.encode(), LATIN)
     except re2.error as error:
         raise DetectorInvalid(detector.name, "pattern", str(error)) from error
 
