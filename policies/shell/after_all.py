@@ -18,7 +18,7 @@ from policies.shell.options import Takes, given
 from policies.shell.transfers import CURL
 
 _FROM_INPUT = re.compile(
-    r"-|-[A-Za-z]+-|.*[=@<]\s*-(?:;.*)?|.*/dev/(?:stdin|fd/0).*|.*/proc/(?:self|\d+)/fd/0.*|.*\bstdin\b.*"
+    r"-|-[A-Za-z]+-|.*[=@<]\s*-(?:;.*)?|.*/dev/.*(?:stdin|fd\b).*|.*/proc/.*\bfd\b.*|.*\bstdin\b.*"
     r"|-ok(?:dir)?|(?:--)?edit",
     re.IGNORECASE | re.DOTALL,
 )
@@ -38,6 +38,7 @@ _WORDS: Mapping[str, str] = {
     "xxhsum": r"-.*|--c.*",
     "sqlite3": r"\..*|--?(?:init|cmd)",
     "gzip": r"---.*",
+    "tput": r"-S",
     **dict.fromkeys(("awk", "gawk", "mawk"), r".*(?:getline|system|\||\"-\"|@).*|-[A-Za-z]*[fil].*|--.*"),
 }
 _NEVER_SURE = frozenset({"mount", "zstd"})  # they may ask: for a password, or whether to write over a file

@@ -133,13 +133,16 @@ def leaves_out(node: Node, source: bytes) -> bool:
     worded = kind in _BEGINS_WITH_WORD and children[0].type != "((" and len(children) > 1
     if worded and children[0].end_byte == children[1].start_byte:
         return True
-    at, assigned = node.start_byte, False
+    at, assigned, number = node.start_byte, False, False
     line = kind in _OF_ONE_LINE or (kind == "test_command" and children[0].type == "[")
     joined = kind in _JOINED
     for child in children:
         if assigned and child.is_named and child.start_byte == at:
             return True
+        if number and child.type.endswith("_redirect") and child.start_byte == at:
+            return True  # it is of a descriptor
         assigned = child.type == "variable_assignment"
+        number = (child.children[-1] if child.type == "command" else child).type == "number"
         start = child.start_byte
         if start > at:
             if kind == "variable_assignment":

@@ -18,7 +18,7 @@ from policies.shell.definitions import defined, is_grave
 from policies.shell.findings import Found
 from policies.shell.hosts import hosts
 from policies.shell.meaning import Programs, Stdin
-from policies.shell.options import given
+from policies.shell.options import Takes, given
 from policies.shell.places import places
 from policies.shell.quiet import leaves_input
 from policies.shell.special import CONTAINERS
@@ -71,7 +71,7 @@ class KnownPrograms(Programs):
         name = posixpath.basename(text)
         if name in _PRIVILEGED:
             findings.flag(Flag.PRIVILEGED, f"{name} gives other rights", place)
-        self._changes(walk, place, name, words, stdin)
+        self._changes(walk, place, name, words, stdin, fed)
         for mode, word in places(name, words):
             if "r" in mode:
                 findings.read(word, place)
@@ -100,7 +100,9 @@ class KnownPrograms(Programs):
 
     # What the shell itself does.
 
-    def _changes(self, walk: Walk, place: int, name: str, words: list[Word], stdin: Stdin) -> None:
+    def _changes(
+        self, walk: Walk, place: int, name: str, words: list[Word], stdin: Stdin, fed: str | None
+    ) -> None:
         findings = walk.findings
         literal = [word.text for word in words[1:] if word.literal]
         if name == "cd" or name == "pushd":
@@ -124,6 +126,15 @@ class KnownPrograms(Programs):
                 for text in literal
             ):
                 findings.flag(Flag.SWITCHES_INPUT, "set changes how the shell reads", place)
+        elif name == "exec":
+            operands = given(words[1:], Takes("a")).operands
+            # A number is one of a descriptor, which the grammar takes for a word.
+            if not operands or re.fullmatch(r"\d+|\{\w+\}", operands[0].text):
+                findings.flag(Flag.SWITCHES_INPUT, "exec changes where the shell reads and writes", place)
+                if stdin == "text" and fed is not None:
+                    walk.nested(fed, place)
+                elif stdin == "text":
+                    findings.flag(Flag.OPAQUE, "the shell reads on from a text that is computed", place)
         elif name == "hash":
             if any(text.startswith("-p") for text in literal):
                 findings.flag(Flag.SWITCHES_INPUT, "hash -p gives a program another place", place)

@@ -99,3 +99,9 @@ def descriptor_before(redirects: Sequence[Node], at: int) -> Node | None:
 def starts_at(node: Node) -> int:
     """Return the byte that a node begins with."""
     return node.start_byte
+
+
+def copies_input(redirect: Node) -> bool:
+    """Say whether a redirection copies a descriptor to another; `<&-` closes one."""
+    places = redirect.children_by_field_name("destination")
+    return any(child.type == "<&" for child in redirect.children) and [one.text for one in places] != [b"-"]

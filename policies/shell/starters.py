@@ -54,6 +54,7 @@ STARTERS: Mapping[str, Starter] = {
     "command": _PLAIN,
     "builtin": _PLAIN,
     "exec": Starter(Takes("a")),
+    "jobs": _PLAIN,  # with -x
     "coproc": _PLAIN,
     "xargs": Starter(
         Takes("aEdILnPs", "arg-file delimiter max-lines max-args max-procs max-chars process-slot-var"),

@@ -20,6 +20,7 @@ from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, leaves_out, 
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
     OF_HEREDOC,
+    copies_input,
     descriptor_before,
     heredoc_text,
     hides_substitution,
@@ -139,12 +140,8 @@ class Walk:
     def _redirected_by(self, redirects: Sequence[Node], body: Node | None, stdin: Stdin, level: int) -> None:
         """Walk what is redirected: the last command of a pipeline or list, where it is one."""
         more = words_behind(redirects)
-        if (
-            body is not None
-            and body.child_count
-            and body.type not in LOOSE
-            and leaves_out(body, self._source)
-        ):
+        inner = body is not None and body.child_count and body.type not in LOOSE
+        if body is not None and inner and leaves_out(body, self._source):
             raise TooMuch("a part of it is in no part of the tree")
         if body is not None and redirects and body.type == "list":
             self._visit_list(body, stdin, level, redirects)
@@ -321,7 +318,9 @@ class Walk:
                 numbers += [child for child in redirect.children if child.type == "file_descriptor"]
                 number = [self._words.text(child) for child in numbers]
                 if number == ["0"] or (not number and operators & {"<", "<&", "<>", "<&-"}):
-                    stdin = "file"
+                    stdin = (
+                        stdin if copies_input(redirect) else "file"
+                    )  # a copy may be of what it reads already
             elif redirect.type == "herestring_redirect":
                 found = self._words.of(redirect.children[-1:])
                 self._programs.fed = (

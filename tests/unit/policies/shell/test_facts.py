@@ -362,6 +362,10 @@ def test_code_that_is_known_in_part_is_not_opaque(statement: str, opaque: bool) 
         ("mount -t cifs //h/s /m", True),
         ("trap cat DEBUG", True),
         (". ./x.sh", True),
+        ("scp -t /x <&3", True),
+        ("tput -S", True),
+        ("cp /proc/thread-self/fd/0 /x", True),
+        ("cp /dev/fd/../fd/0 /x", True),
         ("curl -u bob:$P http://h/", False),
         ("psql -w -c 'select 1'", False),
         ("git tag -a -m x v1", False),
@@ -391,3 +395,25 @@ def test_code_that_is_known_in_part_is_not_opaque(statement: str, opaque: bool) 
 )
 def test_l3_what_is_not_known_to_leave_the_input_alone_may_read_it(statement: str, may: bool) -> None:
     assert (Flag.MAY_READ_STDIN in quick(statement).flags) is may
+
+
+def test_l3_exec_that_gives_the_shell_another_script_is_told() -> None:
+    facts = quick("exec <<<'rm -rf /x'")
+    assert Flag.SWITCHES_INPUT in facts.flags
+    assert "rm" in [command.words[0].text for command in facts.commands]
+
+
+@pytest.mark.parametrize(
+    "statement", ["exec 0<<<'rm -rf /x'", "exec 0</x", "eval 'exec 0</x'", "bash 0<<<'rm -rf /x'", "cat 0<&0"]
+)
+def test_l4_a_descriptor_that_the_grammar_takes_for_a_word_is_not_understood(statement: str) -> None:
+    assert quick(statement).flags & {Flag.UNPARSED, Flag.OPAQUE}
+
+
+@pytest.mark.parametrize("statement", ["cat <&0", "{ cat <&3; } 3<&0"])
+def test_l3_a_copy_of_the_input_is_the_input(statement: str) -> None:
+    assert Flag.READS_STDIN in quick(statement).flags
+
+
+def test_l3_what_jobs_starts_is_seen() -> None:
+    assert "rm" in [command.words[0].text for command in quick("jobs -x rm -rf /x").commands]
