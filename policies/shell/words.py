@@ -21,7 +21,7 @@ MAX_BRACES = 64
 
 PLAIN, QUOTED, UNKNOWN = "u", "q", "c"
 _HOLE = "\ufffc"
-_BLANK = re.compile(r"[ \t\n]")
+_NO_WORD = re.compile(r"[ \t\n`]")  # unless escaped
 _NAME_BEHIND = re.compile(rb"[A-Za-z0-9_{(@*#?!$-]")
 _NO_OPTION = re.compile(r"[A-Za-z0-9_./@][A-Za-z0-9_./:@%+,-]*")
 _PLAINLY = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
@@ -213,8 +213,8 @@ def _homed(piece: Piece) -> str:
 
 
 def _unquote(text: str, piece: Piece) -> None:
-    if _BLANK.search(re.sub(r"\\.", "", text, flags=re.DOTALL) if "\\" in text else text):
-        raise TooMuch("a word with space in it")
+    if _NO_WORD.search(re.sub(r"\\.", "", text, flags=re.DOTALL) if "\\" in text else text):
+        raise TooMuch("a word with space or a backtick in it")
     if "\\" not in text:
         piece.add(text, PLAIN)
         return
