@@ -283,6 +283,16 @@ def _git(words: Sequence[Word]) -> list[Started]:
     return found
 
 
+def _ip(words: Sequence[Word]) -> list[Started]:
+    """Return what `ip netns exec NAME` and `ip vrf exec NAME` start; words may be cut short (ip(8))."""
+    everywhere = any(word.text in ("-a", "-all", "--all") for word in words)
+    for at, (kind, verb) in enumerate(itertools.pairwise(words[1:]), 1):
+        of_space = any(whole.startswith(kind.text) and kind.text for whole in ("netns", "vrf"))
+        if of_space and verb.text and "exec".startswith(verb.text):
+            return [Started(tuple(words[at + 2 + (not everywhere) :]))]
+    return []
+
+
 CONTAINERS = frozenset(["docker", "podman", "nerdctl", "crictl", "ctr", "kubectl", "oc", "docker-compose"])
 SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "find": _find,
@@ -313,4 +323,5 @@ SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "hyperfine": _hyperfine,
     "ansible": _ansible,
     "git": _git,
+    "ip": _ip,
 }
