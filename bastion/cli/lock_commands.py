@@ -22,7 +22,6 @@ from bastion.cli.door import Door, config_option, read_config, user
 from bastion.errors import OperatorError, ServeError
 from bastion.holds.callers import Caller
 from bastion.locks.lock import Kind
-from bastion.premises import Premises
 from bastion.settings import Config
 
 
@@ -103,6 +102,8 @@ def _serve(door: Door, config_file: Path | None, given: Path | None, words: list
 
 
 async def _serve_here(config: Config, words: list[str]) -> int:
+    from bastion.premises import Premises  # takes its time, and only this needs it
+
     premises = Premises(config)
     try:
         premises.recover()

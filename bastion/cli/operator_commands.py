@@ -20,7 +20,6 @@ from bastion.config import load
 from bastion.errors import OperatorError
 from bastion.journal import open_journal
 from bastion.keyring import SEAL_SET, Keyring, open_keyring, public_line, rotate_seal
-from bastion.notifying import check_channels
 from bastion.settings import Config
 from bastion.starter import CONFIG_NAME, POLICY_NAME, starter_config, starter_policy
 from recorder.seal import Signer
@@ -103,6 +102,8 @@ def check(door: Door, config_file: Path | None, as_json: bool) -> None:
     Example:
       bastion check --config bastion.toml
     """
+    from bastion.notifying import check_channels  # with what sends, which takes its time to load
+
     _local(door)
     path = config_path(config_file)
     try:
