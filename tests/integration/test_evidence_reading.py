@@ -19,6 +19,8 @@ RUN = "90210"
 LISTED = {
     *(
         "id",
+        "file_counts",
+        "limits",
         "state",
         "identity",
         "owner",

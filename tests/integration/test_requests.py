@@ -229,6 +229,9 @@ def test_t36_two_sessions_in_two_workers_use_one_grant_once(tmp_path: Path) -> N
             mark = tmp_path / f"mark{number}"
             name = grant(world, f"touch {mark}; echo ran")
             both = [bot(world, "web-1", f"touch {mark}; echo ran") for _ in range(2)]
+            world.until(
+                lambda name=name: polled(world, name)[1]["spent"]
+            )  # till then both wait, as others see it
             (seen,) = waiting(world)
             assert not seen["ahead"]
             assert person(world, "kim", "deny", seen["id"], "--reason", "no").returncode == 0
