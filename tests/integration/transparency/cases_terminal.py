@@ -76,7 +76,7 @@ def resize(way: Way) -> None:
         for number, size in enumerate(wanted, 1):
             rows, cols = size.split()
             window.resize(int(rows), int(cols))
-            way.world.until(lambda number=number: lines(way.there / "sizes")[number - 1 :])
+            way.world.until(lambda number=number: noted(window, way.there / "sizes", number))
         window.type("enough\n")
         assert window.status() == 3
     assert lines(way.there / "sizes") == wanted
@@ -144,6 +144,18 @@ def killed(way: Way) -> None:
 def lines(path: Path) -> list[str]:
     """Return the lines of a file that may not be there yet."""
     return path.read_text().splitlines() if path.exists() else []
+
+
+def noted(window: Terminal, sizes: Path, number: int) -> bool:
+    """Say whether the target has noted this many sizes; if not yet, see that ssh looks at its window.
+
+    OpenSSH's client (9.2) does not block SIGWINCH between its look at the flag and its poll: one that arrives there
+    is noticed with the next event only. A second signal is one; as the size is the same, the target hears of it once.
+    """
+    done = len(lines(sizes)) >= number
+    if not done:
+        window.process.send_signal(signal.SIGWINCH)
+    return done
 
 
 def quoted(text: str) -> str:
