@@ -27,7 +27,7 @@ from bastion.asking import REASON_CHARS, Author, Told, ask_of, objection
 from bastion.gate import STATUS_DENIED, STATUS_EXPIRED, Gate, Ruling
 from bastion.holds.errors import CannotHold
 from bastion.holds.hold import Ask, Hold, State
-from bastion.holds.office import Approvals
+from bastion.holds.office import Approvals, Chain
 from bastion.holds.waiting import Waiting
 from bastion.locks.book import Book
 from bastion.locks.lock import party_of
@@ -39,11 +39,12 @@ from bastion.served import Parser, Screen, Usage, answered
 from bastion.settings import Config
 from bastion.tasks import Tasks
 from policies.duration import DAY_S, parse_duration
-from policies.model import Access, VerdictKind
+from policies.model import Access, Verdict, VerdictKind
 from recorder.terminal import plain
 
 COMMAND = "request"
 STATUS_WAITS = 75  # sysexits.h, EX_TEMPFAIL
+NOTED_CHARS = 4096  # of a statement that the policy alone has answered, in its entry on the audit chain
 _CHANNEL = 1
 
 
@@ -105,12 +106,14 @@ class RequestDesk:
         book: Book,
         config: Callable[[], Config],
         now: Callable[[], float],
+        chain: Chain,
     ) -> None:
         self._approvals = approvals
         self._waiting = waiting
         self._book = book
         self._config = config
         self._now = now
+        self._chain = chain
 
     async def serve(self, principal: Principal, words: Sequence[str], screen: Screen) -> int:
         """Serve one request, and return its exit status."""
@@ -144,11 +147,17 @@ class RequestDesk:
             session="",
             about=f"identity={principal.name} target={target.name} login={login} asked-ahead",
         )
+        author = Author(principal=principal, target=target.name, login=login)
+        masking = Masking()
+        masking.begin(_CHANNEL, question.masked(Access.EXEC))
         begins = question.begins(Access.EXEC)
         if not (begins.allowed or begins.held):
+            await self._note(author, statement, given.reason, begins, masking)
             return await self._denied(f"exec on {target.name}: {begins.reason}", begins.rules, screen)
         ruling = await gate.statement(statement.encode(), Access.EXEC, shell=target.shell)
         verdict = ruling.verdict
+        if not ruling.asks:
+            await self._note(author, statement, given.reason, verdict, masking)
         if verdict.kind is VerdictKind.DENY:
             return await self._denied(verdict.reason, verdict.rules, screen)
         if not ruling.asks:
@@ -159,9 +168,6 @@ class RequestDesk:
             )
             return 0
         until = min(float(principal.login.valid_before), self._now() + _seconds(given.for_time))
-        masking = Masking()
-        masking.begin(_CHANNEL, question.masked(Access.EXEC))
-        author = Author(principal=principal, target=target.name, login=login)
         told = Told(
             session="",
             stated=given.reason[:REASON_CHARS],
@@ -216,6 +222,26 @@ class RequestDesk:
         await self._tell(screen, _object(hold), _text(hold), as_json=as_json)
         return _status(hold)
 
+    async def _note(
+        self, author: Author, statement: str, stated: str, verdict: Verdict, masking: Masking
+    ) -> None:
+        """Write down what the policy alone has answered: who tries out what it allows is seen doing it."""
+        shown = await asyncio.to_thread(masking.text, _CHANNEL, statement)
+        await self._chain.audit(
+            "request.judged",
+            {
+                "identity": author.principal.name,
+                "run": author.principal.login.key_id,
+                "target": author.target,
+                "login": author.login,
+                "verdict": verdict.kind.value,
+                "rules": list(verdict.rules),
+                "policy": verdict.policy,
+                "statement": "\n".join(map(plain, _cut(shown).split("\n"))),
+                "stated": plain(masking.text(_CHANNEL, stated[:REASON_CHARS])),
+            },
+        )
+
     async def _denied(self, reason: str, rules: Sequence[str], screen: Screen) -> int:
         by = f" by {', '.join(rules)}" if rules else ""
         await screen.write(f"bastion: it would be denied{by}: {plain(reason)}\n", error=True)
@@ -228,6 +254,11 @@ class RequestDesk:
             await screen.write(f"{json.dumps(value)}\n")
         else:
             await screen.write(f"bastion: {text}\n" if error else f"{text}\n", error=error)
+
+
+def _cut(text: str) -> str:
+    left = len(text) - NOTED_CHARS
+    return f"{text[:NOTED_CHARS]}… ({left} more characters)" if left > 0 else text
 
 
 def _usable(hold: Hold) -> bool:

@@ -88,7 +88,7 @@ class Server:
         self._issuers.adopt(self._issuers.prepare(config, key_files))
         prepare(config)
         waiting = Waiting(approvals, grant_key)
-        requests = RequestDesk(approvals, waiting, locks.book, self._config, clock.now)
+        requests = RequestDesk(approvals, waiting, locks.book, self._config, clock.now, store)
         self._reporting = Reporting(tell, clock.now)
         self.house = House(
             config=config,

@@ -161,6 +161,22 @@ def test_it_is_judged_as_it_would_be_and_what_is_typed_wrong_is_a_line(
     assert holds(world) == []
 
 
+def test_a_bot_that_tries_out_the_policy_is_seen_doing_it(world: World) -> None:
+    before = len(world.audit())
+    for statement, status in (("echo x; reboot 'a\x1bb'", 126), ("echo x", 0)):
+        asked = request(statement, "--login", world.login)
+        assert world.ssh(*asked).returncode == status
+    denied, allowed = [
+        entry["detail"] for entry in world.audit()[before:] if entry["kind"] == "request.judged"
+    ]
+    assert denied["statement"] == "echo x; reboot 'a\\x1bb'"
+    assert (denied["identity"], denied["run"], denied["verdict"]) == ("orders-deployer", RUN, "deny")
+    assert (denied["target"], denied["login"]) == ("web-1", world.login)
+    assert (allowed["statement"], allowed["verdict"]) == ("echo x", "allow")
+    assert allowed["rules"] == ["echo-and-shells"]
+    assert allowed["policy"] == denied["policy"] != ""
+
+
 def test_t36_t37_a_request_ends_like_any_hold(world: World, mark: Path) -> None:
     asking = bot(world, *request(f"touch {mark}"))
     (seen,) = waiting(world)
