@@ -19,6 +19,7 @@ from pyte.screens import Char
 from tests.integration.conftest import World
 from tests.integration.hold_world import bot, holding_world, holds, person
 from tests.integration.live_screen import Grid, Looking, approvals
+from tests.integration.planted_values import made_up
 
 SIZES = ((80, 24), (120, 40))
 CELL_X, CELL_Y, EDGE = 8.4, 18, 10
@@ -32,7 +33,7 @@ COLOURS = {
     "cyan": "#63c5cf",
     "brightblack": "#7d8799",
 }
-SECRET = "AKIA" + "Q3EGRZ7KPLMN2TXW"
+SECRET = made_up("AKIA", "Q3EGRZ7KPLMN2TXW")
 POLICY = """\
 [[rule]]
 id = "release-jobs"

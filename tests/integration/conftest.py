@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bastion.demo.stage import JOBS, Stage
+from tests.integration.planted_values import written
 from tests.patience import looks
 
 RENEW_S = 240
@@ -44,6 +45,11 @@ class World:
         self.stage.set()
         (self.job / "known_hosts").write_text(self.bastion("keys", "host-ca").stdout.decode())
         self.certify("key", "deploy")
+
+    def strike(self) -> None:
+        """End everything; nothing that was planted may have been written by the bastion (T41)."""
+        self.stage.strike()
+        assert written(self.folder) == []
 
     def renew(self) -> None:
         """Get certificates anew before they expire (they live ten minutes, and a run may take longer)."""
@@ -181,7 +187,7 @@ def make_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[]
 
     yield make
     for world in made:
-        world.stage.strike()
+        world.strike()
 
 
 @pytest.fixture
@@ -196,7 +202,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     shared = World(tmp_path_factory.mktemp("shared"))
     shared.ready()
     yield shared
-    shared.stage.strike()
+    shared.strike()
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,7 @@ def judged_world(folder: Path, policy: str = ALLOW_LISTED) -> Iterator[World]:
     try:
         yield world
     finally:
-        world.stage.strike()
+        world.strike()
 
 
 def adopt(world: World, policy: str) -> None:

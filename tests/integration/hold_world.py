@@ -70,7 +70,7 @@ def holding_world(folder: Path, *, workers: int = 1, policy: str = POLICY) -> It
             assert done.returncode == 0, done.stderr
         yield world
     finally:
-        world.stage.strike()
+        world.strike()
 
 
 def person(world: World, name: str, *words: str) -> Finished:

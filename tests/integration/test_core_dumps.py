@@ -31,7 +31,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world.stage.launcher = (*PLAIN, *NO_LIMIT)
     world.ready()
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 def core_limit(pid: int) -> list[str]:

@@ -34,7 +34,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.stage.start_bastion()
         yield world
     finally:
-        world.stage.strike()
+        world.strike()
         subprocess.run([*AS_ROOT, "umount", str(data)], check=True)
 
 

@@ -181,7 +181,7 @@ def reloaded(tmp_path_factory: pytest.TempPathFactory) -> Any:
     world = World(tmp_path_factory.mktemp("world"))
     world.ready()
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 @pytest.fixture

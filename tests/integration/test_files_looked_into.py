@@ -16,9 +16,10 @@ from recorder.events import Kind
 from tests.integration.conftest import World
 from tests.integration.gate_world import adopt
 from tests.integration.jump_evidence import Recorded, Since, shown
+from tests.integration.planted_values import made_up
 
 # Made up, and cut in two so that nobody takes this file for a leak.
-KEY_ID = b"AKIA" + b"Q3EGRZ7KPLMN2TXW"
+KEY_ID = made_up("AKIA", "Q3EGRZ7KPLMN2TXW").encode()
 MAIL = b"sam.doe@" + b"example.org"
 LINE = b"10:00:01 info served /api/v1/items in 12 ms status=200 host=web-1 ok\n"
 POLICY = """\
@@ -44,7 +45,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.ready()
     adopt(world, POLICY.format(more=""))
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from tests.integration.conftest import World
 from tests.integration.gate_world import adopt
 from tests.integration.hold_world import POLICY, bot, ends, entries, holding_world, holds, person, waiting
 from tests.integration.jump_evidence import Since
+from tests.integration.planted_values import made_up
+
+SECRET = made_up("AKIA", "Q3EGRZ7KPLMN2TXW")
 
 
 @pytest.fixture(scope="module")
@@ -247,13 +250,12 @@ def test_a_held_line_at_a_guarded_prompt_waits_and_the_prompt_returns_if_it_is_d
 def test_l10_approvers_are_shown_no_secret_and_the_target_gets_what_was_sent(
     world: World, tmp_path: Path
 ) -> None:
-    secret = "AKIA" + "Q3EGRZ7KPLMN2TXW"
     since = Since(world)
     adopt(world, f'{POLICY}[[mask]]\nid = "no-secrets"\nkinds = ["secrets"]\n')
     try:
-        held = bot(world, "-o", f"SetEnv=BASTION_REASON={secret}", "web-1", "bash -s")
+        held = bot(world, "-o", f"SetEnv=BASTION_REASON={SECRET}", "web-1", "bash -s")
         assert held.stdin is not None
-        held.stdin.write(f"echo {secret}\ncd {tmp_path} && touch {secret}\n".encode())
+        held.stdin.write(f"echo {SECRET}\ncd {tmp_path} && touch {SECRET}\n".encode())
         held.stdin.close()
         held.stdin = None
         (seen,) = waiting(world)
@@ -261,14 +263,14 @@ def test_l10_approvers_are_shown_no_secret_and_the_target_gets_what_was_sent(
         assert "runs touch [aws-access-key]" in seen["facts"]
         assert seen["held_for"] == ["touch [aws-access-key]"]
         assert seen["before"][:2] == ["$ bash -s", "$ echo [aws-access-key]"]
-        assert secret not in str(seen)
+        assert SECRET not in str(seen)
         listed = person(world, "alex", "approvals").stdout.decode()
-        assert secret not in listed
+        assert SECRET not in listed
         assert "[aws-access-key] stand for what is not shown" in listed
         assert person(world, "alex", "approve", seen["id"]).returncode == 0
         assert ends(held)[0] == 0
-        assert (tmp_path / secret).exists()
-        assert secret.encode() not in b"".join(event.data for event in since.ended().events)
+        assert (tmp_path / SECRET).exists()
+        assert SECRET.encode() not in b"".join(event.data for event in since.ended().events)
     finally:
         adopt(world, POLICY)
 

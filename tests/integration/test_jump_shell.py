@@ -27,7 +27,7 @@ def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.rewrite_policy(POLICY)
     assert world.reload()["kind"] == "configuration.reloaded"
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 def ssh(*words: str) -> tuple[str, ...]:

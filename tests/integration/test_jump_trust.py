@@ -108,7 +108,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Targets]:
     for host in hosts.values():
         host.stop()
     talker.close()
-    world.stage.strike()
+    world.strike()
 
 
 def _answer(listener: socket.socket) -> None:

@@ -37,7 +37,7 @@ def tight(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     world.rewrite_config(lambda text: text + LIMITS)
     assert world.reload()["kind"] == "configuration.reloaded"
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 def noted(world: World, limit: str) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory, hostile: HostileTarget) -> It
     config = world.job / "ssh_config"
     config.write_text(config.read_text().replace("web-1\n", "web-1 web-evil web-tiny web-bare\n"))
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 @pytest.mark.parametrize(

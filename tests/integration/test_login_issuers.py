@@ -159,7 +159,7 @@ def issuers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuers]:
         yield made
     finally:
         made.stop_gitlab()
-        made.world.stage.strike()
+        made.world.strike()
 
 
 @pytest.mark.parametrize(

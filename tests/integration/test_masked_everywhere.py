@@ -12,11 +12,12 @@ import pytest
 from tests.integration.conftest import World
 from tests.integration.gate_world import adopt
 from tests.integration.hold_world import POLICY, bot, ends, holding_world, person, waiting
+from tests.integration.planted_values import made_up
 from tests.planted.stream import planted
 
 # Made up, each for one place, and cut in two so that nobody takes this file for a leak.
 PLANTED = {
-    name: "AKIA" + letters
+    name: made_up("AKIA", letters)
     for name, letters in {
         "output": "Q3EGRZ7KPLMN2TXW",
         "error": "Q4EGRZ7KPLMN2TXW",

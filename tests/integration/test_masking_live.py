@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import World
+from tests.integration.planted_values import made_up
 
 # Made up, and cut in two so that nobody takes this file for a leak.
-KEY_ID = "AKIA" + "Q3EGRZ7KPLMN2TXW"
-PASSWORD = "c0rrect-" + "h0rse-Battery9"
+PASSES = "AKIA" + "Q9EGRZ7KPLMN2TXW"  # an exception lets it pass, so that it is on record
+KEY_ID = made_up("AKIA", "Q3EGRZ7KPLMN2TXW")
+PASSWORD = made_up("c0rrect-", "h0rse-Battery9")
 MAIL = "sam.doe@" + "example.org"
 POLICY = """\
 [[rule]]
@@ -39,7 +41,7 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.rewrite_policy(POLICY)
     assert world.reload()["kind"] == "configuration.reloaded"
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 def recorded(world: World, kind: str) -> bytes:
@@ -142,7 +144,7 @@ def test_exceptions_let_named_values_and_files_pass_and_known_values_never(maske
     values = masked.folder / "known-values"
     values.write_text(f"{known}\n")
     values.chmod(0o600)
-    (masked.folder / "handbook").write_text(f"{MAIL}\n{KEY_ID}\n{known}\njust-one-word-of-mine\n")
+    (masked.folder / "handbook").write_text(f"{MAIL}\n{PASSES}\n{known}\njust-one-word-of-mine\n")
     policy = (masked.folder / "policy.toml").read_text()
     configuration = masked.stage.config.read_text()
     mail = masked.bastion("hash-value", stdin=b"kim.lee@example.net\n").stdout.decode().strip()
@@ -167,7 +169,7 @@ values = ["{mail}"]
     assert masked.reload()["kind"] == "configuration.reloaded"
     try:
         done = masked.ssh("web-1", f"cat {masked.folder}/handbook")
-        assert done.stdout.decode() == f"[email]\n{KEY_ID}\n[known-value]\n[known-value]\n"
+        assert done.stdout.decode() == f"[email]\n{PASSES}\n[known-value]\n[known-value]\n"
         assert masked.ended_session()["exposure"]["aws-access-key"] == {"detect": 1}
         more = masked.ssh("web-1", f"cat {masked.folder}/handbook; echo kim.lee@example.net; echo {card}")
         assert more.stdout.decode() == (

@@ -37,7 +37,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("workers"), workers=2)
     world.ready()
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def own_two(tmp_path: Path) -> Iterator[World]:
     world.folder.mkdir()
     world.ready()
     yield world
-    world.stage.strike()
+    world.strike()
 
 
 def workers(supervisor: int) -> list[int]:

@@ -150,7 +150,7 @@ class Ways:
         """End everything."""
         for host in self._hosts:
             host.stop()
-        self._world.stage.strike()
+        self._world.strike()
 
     def _open_targets(self) -> None:
         tables = [
