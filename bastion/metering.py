@@ -16,7 +16,7 @@ import asyncio
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,9 +56,13 @@ class ChannelMeter:
     limits: tuple[Limit, ...]
     ask: Ask
 
-    async def take(self, passing: bytes, hits: Sequence[Hit] = ()) -> None:
-        """Return once these bytes may go to the bot; raise LimitExceeded, RecorderError."""
+    async def take(self, passing: bytes, hits: Sequence[Hit] = (), in_files: Iterable[str] = ()) -> None:
+        """Return once these bytes may go to the bot; raise LimitExceeded, RecorderError.
+
+        `in_files` are the detectors of what was found in files that pass.
+        """
         found = Counter(hit.detector for hit in hits)
+        found.update(in_files)
         amounts = [(limit, amount) for limit in self.limits if (amount := _amount(limit, passing, found)) > 0]
         await self.meters.take(self, amounts)
 

@@ -20,6 +20,7 @@ from bastion.inbox import Data, Inbox
 from bastion.masking import SHORT_BYTES, ChannelMask
 from bastion.metering import ChannelMeter
 from bastion.transfer import Side, Tap, Tapped, TransferError
+from bastion.transfer.look import fetched
 from recorder.errors import RecorderError
 from recorder.events import Event
 from recorder.recording import Recording
@@ -131,7 +132,7 @@ class Tapping:
         events, forward, release = await self._events(tapped), tapped.forward, tapped.release
         to_bot, to_target = (release, forward) if side == "client" else (forward, release)
         if self._meter is not None:
-            await self._meter.take(to_bot)
+            await self._meter.take(to_bot, in_files=fetched(tapped.events))
         await self._append(events, bytes_in=len(to_target), bytes_out=len(to_bot))
         if tapped.told:
             self._bot.send(tapped.told, error=True)

@@ -8,7 +8,7 @@ Source  docs/masking.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -97,6 +97,15 @@ class Seen:
         self.stopped = f"stopped {self._path}: {why}"
         event = {"op": "stop", "path": self._path, "direction": self._direction, "reason": why, **self._stop}
         self._note(TapEvent(kind=Kind.FILE, detail={**event, "status": "denied"}))
+
+
+def fetched(events: Iterable[TapEvent]) -> Iterator[str]:
+    """Yield the detector of each hit in what goes out to the bot."""
+    for event in events:
+        if event.kind is Kind.MASK and event.detail["stream"] == "download":
+            yield from (
+                detector for detector, _kind, action, *_place in event.detail["hits"] if action != STOP
+            )
 
 
 class Watched:

@@ -16,6 +16,7 @@ Source  draft-ietf-secsh-filexfer-02 section 6.4; docs/masking.md
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -73,6 +74,13 @@ class _Run:
     frontier: int
     decided: int
     stop: Hit | None = None
+    told: set[Hit] = field(default_factory=set)  # ahead of the scanner, which will find them again
+
+    def new(self, hits: Iterable[Hit], *, ahead: bool = False) -> list[Hit]:
+        """Return those that were not told yet."""
+        new = [hit for hit in hits if hit not in self.told]
+        self.told = self.told.union(new) if ahead else self.told.difference(hits)
+        return new
 
     def take(self, scanned: Scanned) -> None:
         self.decided = max(self.decided, self.start + scanned.decided)
@@ -160,9 +168,7 @@ class Reads:
 
     def finish(self) -> list[Answer]:
         """End it: return the answers that were never let go of."""
-        if self._run is not None:
-            self.seen.found(self._run.scanner.finish().hits)
-            self._run = None
+        self._end_run()
         left = list(self._queue)
         self._queue.clear()
         return left
@@ -179,7 +185,7 @@ class Reads:
             joined.append(answer.data)
         scanned = run.scanner.feed(b"".join(joined))
         run.take(scanned)
-        self.seen.found(scanned.hits)
+        self.seen.found(run.new(scanned.hits))
         self._read(run.scanner)
 
     def _begin(self, answer: Answer) -> None:
@@ -188,8 +194,7 @@ class Reads:
         lead = self._owned(answer.offset - lead_bytes, lead_bytes) if lead_bytes else _Own(0, 0, done=True)
         if lead is None:
             return
-        if self._run is not None:
-            self.seen.found(self._run.scanner.finish().hits)
+        self._end_run()
         if len(lead.data) < lead_bytes:  # nobody knows any more what the piece is the end of
             self.seen.refuse("it has changed while it was looked into")
             return
@@ -197,6 +202,11 @@ class Reads:
         scanner = self._plan.scanner(lead_bytes=lead_bytes, whole=start == 0)
         self._run = _Run(scanner, start, answer.offset, start)
         self._run.take(scanner.feed(bytes(lead.data)))
+
+    def _end_run(self) -> None:
+        if self._run is not None:
+            self.seen.found(self._run.new(self._run.scanner.finish().hits))
+            self._run = None
 
     def _look_ahead(self, run: _Run) -> None:
         """Decide what is held by what follows it in the file."""
@@ -208,9 +218,13 @@ class Reads:
             return
         probe = run.scanner.copy()
         scanned = probe.feed(bytes(ahead.data))
+        hits = list(scanned.hits)
         if ahead.ended:
             scanned = probe.finish()
+            hits += scanned.hits
         run.take(scanned)
+        asked_for = run.frontier - run.start
+        self.seen.found(run.new((hit for hit in hits if hit.offset < asked_for), ahead=True))
         if run.stop is None and run.decided < run.frontier:
             self.seen.refuse("it cannot be told what it holds")
         self._read(probe)

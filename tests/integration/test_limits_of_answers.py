@@ -103,6 +103,26 @@ def test_lines_and_hits_are_limits_too(world: World) -> None:
     assert "3 hits in this session, at most 2" in told(done.stderr.decode())
 
 
+@pytest.mark.parametrize("options", [(), ("-O",)], ids=["sftp", "legacy"])
+def test_t40_hits_in_files_that_are_fetched_count_before_they_pass(
+    world: World, options: tuple[str, ...]
+) -> None:
+    adopt(world, limit('hits = 2\ndetectors = "email"\nper = "session"'))
+    clean = b"10:00:01 info served /api/v1/items in 12 ms\n" * 12_000
+    (world.folder / "people").write_bytes(clean.join([f"{MAIL}\n".encode()] * 3))
+    (world.folder / "pair").write_bytes(clean.join([f"{MAIL}\n".encode()] * 2))
+    (world.job / "fetched").unlink(missing_ok=True)
+    fetch = ("scp", *options, "-F", "ssh_config")
+    done = world.run(*fetch, f"web-1:{world.folder}/people", "fetched")
+    assert done.returncode != 0
+    assert "3 hits in this session, at most 2" in told(done.stderr.decode())
+    assert (world.job / "fetched").read_bytes().count(MAIL.encode()) <= 2
+    assert world.run(*fetch, f"web-1:{world.folder}/pair", "fetched").returncode == 0
+    assert world.run(*fetch, "fetched", f"web-1:{world.folder}/again").returncode == 0
+    exceeded = world.run(*fetch, f"web-1:{world.folder}/pair", f"web-1:{world.folder}/people", ".")
+    assert exceeded.returncode != 0
+
+
 def test_a_limit_speaks_of_whom_its_when_says(world: World) -> None:
     adopt(world, limit('bytes = "1KiB"\nper = "session"', when='{ targets = ["elsewhere"] }'))
     assert len(world.ssh("web-1", f"head -c {64 * KIB} /dev/zero").stdout) == 64 * KIB

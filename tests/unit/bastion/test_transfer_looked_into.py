@@ -304,6 +304,24 @@ def test_what_cannot_be_read_counts_as_unread_or_is_refused(content: bytes, why:
     assert f"it cannot be read ({why}), and the policy refuses what cannot".encode() in server.told
 
 
+@pytest.mark.parametrize("size", [100, 5_000, 40_000, 300_000])
+def test_t40_what_is_counted_is_told_once_and_no_later_than_it_goes_on(size: int) -> None:
+    between = text(7_000)
+    content = between.join([MAIL + b"\n"] * 12)
+    server = Server(content, SftpTap(inspection()))
+    for number, offset in enumerate(range(0, len(content), size)):
+        server.ask((number, offset, size))
+        passed = b"".join(data for data in server.got.values() if isinstance(data, bytes))
+        assert _counted(server) >= passed.count(MAIL)
+    assert passed == content
+    server.close()
+    assert _counted(server) == 12
+
+
+def _counted(server: Server) -> int:
+    return sum(len(event.detail["hits"]) for event in server.events if event.kind is Kind.MASK)
+
+
 def test_what_goes_up_is_looked_into_and_not_stopped() -> None:
     tap = SftpTap(inspection=inspection())
     events: list[TapEvent] = []
