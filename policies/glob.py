@@ -241,7 +241,7 @@ def word_glob(word: Word, unseen: str = "/") -> Glob:
                 parts.append(Part(name))
             case "[" if (found := _CLASS.match(text, at)) and "[" not in found["inside"]:
                 length = len(found[0])
-                parts.append(Part(_characters(found, unseen)))
+                parts.append(Part(_class_of_word(found, unseen) or name))
             case "[":  # no class, or one with names in it such as [:alpha:]
                 return Glob((*parts, Part(ANY, run=True)))
             case character:
@@ -295,6 +295,14 @@ def _begins(prefix: str) -> Glob:
 @lru_cache(maxsize=256)
 def _one(character: str) -> Part:
     return Part(Characters(frozenset(character)))
+
+
+def _class_of_word(found: re.Match[str], unseen: str) -> Characters | None:
+    """Return the characters of a class in a word; None for a range that no pattern may have, but a shell takes."""
+    try:
+        return _characters(found, unseen)
+    except ValueError:
+        return None
 
 
 def _characters(found: re.Match[str], stops: str) -> Characters:
