@@ -121,28 +121,31 @@ class Glob:
             mask = self._mask(part.characters, surely=surely)
             if not part.run:
                 taken = states & mask
-                states = self._spread((taken & runs) | (taken & ~runs) << 1)
+                states = self._spread((taken & ~runs) << 1, taken & runs)
             elif surely:  # only a run takes in a run
-                states = self._spread(states & mask & runs)
+                states = self._spread(0, states & mask & runs)
             else:
                 before = 0
                 while states != before:
                     before = states
                     taken = states & mask
-                    states |= self._spread((taken & runs) | (taken & ~runs) << 1)
+                    states |= self._spread((taken & ~runs) << 1, taken & runs)
             if not states:
                 return False
         return bool(states >> len(self.parts) & 1)
 
-    def _spread(self, states: int) -> int:
-        """Add what is reached without a character: past a run, past an optional stretch."""
+    def _spread(self, before: int, within: int = 0) -> int:
+        """Add what is reached without a character: past a run, past an optional stretch.
+
+        It is past a stretch from `before` its first part only, not from `within` the run that this is.
+        """
         while True:
-            wider = states | (states & self._runs) << 1
+            wider = before | ((before | within) & self._runs) << 1
             for start, end in self.optional:
                 wider |= (wider >> start & 1) << end
-            if wider == states:
-                return states
-            states = wider
+            if wider == before:
+                return before | within
+            before = wider
 
     def _mask(self, characters: Characters, *, surely: bool) -> int:
         """Return the parts that may take a character of the set, or surely take every one."""
