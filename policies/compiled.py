@@ -126,6 +126,8 @@ class Entry:
         self._text_none = _patterns(match.text_none, NO_STOPS)
         asked = (match.program, match.argv, match.args_any, match.args_all, match.args_none)
         self.of_commands = any(each is not None for each in asked)
+        besides = (match.flags, match.operation, match.defines, match.text, match.text_none)
+        self._asks_besides = bool(self.touches) or any(each is not None for each in besides)
         self.pins = self.line is not None and not self.line.more
 
     @property
@@ -139,7 +141,24 @@ class Entry:
         """Say whether the statement meets every key: a rule that does not allow then matches."""
         if self.of_commands and not any(map(self.may_be, facts.commands)):
             return False
-        return next(self._unmet_besides(facts), None) is None
+        return self.is_met_besides(facts)
+
+    def is_met_besides(self, facts: Facts) -> bool:
+        """Say whether the statement meets every key that is not of a command."""
+        return not self._asks_besides or next(self._unmet_besides(facts), None) is None
+
+    @property
+    def needed(self) -> tuple[str, ...] | None:
+        """Return patterns of which a command has to have a word for the entry to speak of it; None if of none.
+
+        Where every word of a command is literal, one of them has to be matched; else one has to be, or may become so.
+        """
+        match = self.match
+        if match.args_any is not None:
+            return match.args_any
+        if match.args_all:
+            return match.args_all[:1]
+        return match.argv[1] if match.argv is not None and len(match.argv) > 1 else None
 
     def unmet(self, facts: Facts) -> list[str]:
         """Return the keys that the statement does not meet; of a command's, those that the nearest one does not."""
@@ -164,6 +183,12 @@ class Entry:
             yield "text"
         if self._text_none is not None and self._text_none.has(facts.statement):
             yield "text_none"
+
+    def may_be_of(self, program: Word) -> bool:
+        """Say whether the entry may speak of a command of this program."""
+        return (self.programs is None or self.programs.may_be(program)) and (
+            self.line is None or self.line.program.may_be(program)
+        )
 
     def may_be(self, command: Command) -> bool:
         """Say whether the command is one that the entry speaks of, or may be one when it runs."""

@@ -10,6 +10,7 @@ Errors  ValueError, saying what is wrong with a glob
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -77,6 +78,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """Text with nothing before it, or anything, and nothing behind it, or anything."""
+
+    text: str
+    after_any: bool
+    before_any: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Glob:
     """Parts in a row; those from `start` to before `end` of each optional stretch may be left out together."""
 
@@ -96,6 +106,17 @@ class Glob:
         object.__setattr__(self, "suffix", _literal(self.parts[last:][::-1])[::-1])
         runs = sum(1 << at for at, part in enumerate(self.parts) if part.run)
         object.__setattr__(self, "_runs", runs)
+
+    def pieces(self) -> tuple[Piece, ...] | None:
+        """Return pieces of text of which each text that fits has one, and no other has; None if it is not so plain."""
+        stretches = sorted(self.optional)
+        if len(stretches) > 2 or any(one[1] > two[0] for one, two in itertools.pairwise(stretches)):
+            return None
+        kept = [self.parts]
+        for start, end in reversed(stretches):
+            kept += [parts[:start] + parts[end:] for parts in kept]
+        found = [_piece(parts) for parts in kept]
+        return tuple(one for one in found if one is not None) if None not in found else None
 
     def meets(self, word: Glob) -> bool:
         """Say whether some text fits both this glob and the word's."""
@@ -167,6 +188,15 @@ def _literal(parts: Sequence[Part]) -> str:
             break
         text += next(iter(part.characters.listed))
     return text
+
+
+def _piece(parts: Sequence[Part]) -> Piece | None:
+    anything = Part(ANY, run=True)
+    after = bool(parts) and parts[0] == anything
+    before = len(parts) > after and parts[-1] == anything
+    inner = parts[after : len(parts) - before]
+    text = _literal(inner)
+    return Piece(text, after, before) if len(text) == len(inner) else None
 
 
 def literal_glob(text: str) -> Glob:

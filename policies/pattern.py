@@ -22,6 +22,7 @@ from policies.glob import Characters, Glob, literal_glob, parse_glob, seen_glob,
 GLOB_PREFIX = "glob:"
 PATH_STOPS = "/:"
 NO_STOPS = ""
+MAX_INSIDE = 8  # globs such as `**x**` that are looked for one by one
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WILDCARD = re.compile(r"[*?\[]")
@@ -49,14 +50,22 @@ class Patterns:
             for text in texts
             if text.startswith(GLOB_PREFIX)
         )
-        self._begin = tuple({glob.prefix for glob in self.globs})
-        self._end = tuple({glob.suffix for glob in self.globs})
-        self._expression = _compiled("|".join(map(_source, self.globs))) if self.globs else None
+        self._whole, self._begins, self._ends, self._inside, rest = _sorted_out(self.exact, self.globs)
+        self._begin = tuple({glob.prefix for glob in rest})
+        self._end = tuple({glob.suffix for glob in rest})
+        self._expression = _compiled("|".join(map(_source, rest))) if rest else None
 
     def has(self, text: str) -> bool:
         """Say whether a pattern matches the whole of the text."""
-        if text in self.exact:
+        return text in self._whole or (bool(self.globs) and self._fits(text))
+
+    def _fits(self, text: str) -> bool:
+        """Say whether a glob matches the whole of the text, other than by what it matches as it is written."""
+        if text.startswith(self._begins) or text.endswith(self._ends):
             return True
+        for piece in self._inside:
+            if piece in text:
+                return True
         # Most texts fail to begin or end as any of the globs does, which is cheaper to see.
         return (
             self._expression is not None
@@ -82,10 +91,10 @@ class Patterns:
 
     def _looks_like(self, word: Word) -> bool:
         seen = seen_glob(word) if word.form == "computed" else word_glob(word)
-        return any(
-            pattern.includes(seen) or (seen.prefix and pattern.prefix and pattern.meets(seen))
-            for pattern in self._all
-        )
+        near = self._beginning_with(seen.prefix[:1])
+        if not seen.prefix:
+            return any(pattern.includes(seen) for pattern in near)
+        return any(pattern.includes(seen) or (pattern.prefix and pattern.meets(seen)) for pattern in near)
 
     def surely(self, word: Word) -> bool:
         """Say whether whatever the word is when the statement runs, a pattern matches it."""
@@ -101,12 +110,55 @@ class Patterns:
     def _matches_anything(self) -> bool:
         return any(glob.includes(_ANYTHING) for glob in self.globs)
 
+    def _beginning_with(self, first: str) -> tuple[Glob, ...]:
+        """Return the patterns that begin with the character, and those that may begin with any."""
+        return self._by_first.get(first) or self._by_first.get("", ())
+
+    @cached_property
+    def _by_first(self) -> dict[str, tuple[Glob, ...]]:
+        found = {pattern.prefix[:1]: list[Glob]() for pattern in self._all}
+        for pattern in self._all:
+            for first in found if not pattern.prefix else (pattern.prefix[0],):
+                found[first].append(pattern)
+        return {first: tuple(patterns) for first, patterns in found.items()}
+
     @cached_property
     def _all(self) -> tuple[Glob, ...]:
         return (*self.globs, *map(literal_glob, sorted(self.exact)))
 
 
 _ANYTHING = word_glob(Word("", "computed"))
+
+
+def _sorted_out(
+    exact: frozenset[str], globs: Sequence[Glob]
+) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...], tuple[str, ...], list[Glob]]:
+    """Return what texts are, begin with, end with or have inside that fit, and the globs that say more than that.
+
+    Most globs are a piece of text with `**` before or behind it, and comparing text is cheaper than an expression.
+    """
+    whole, begins, ends, inside = set(exact), set[str](), set[str](), set[str]()
+    rest, deep = list[Glob](), list[Glob]()
+    for glob in globs:
+        pieces = glob.pieces()
+        if pieces is None:
+            rest.append(glob)
+        elif any(piece.after_any and piece.before_any for piece in pieces):
+            deep.append(glob)
+        for piece in pieces or ():
+            match piece.after_any, piece.before_any:
+                case False, False:
+                    whole.add(piece.text)
+                case False, True:
+                    begins.add(piece.text)
+                case True, False:
+                    ends.add(piece.text)
+                case _:
+                    inside.add(piece.text)
+    if len(inside) > MAX_INSIDE:  # of so many, one pass over the text is cheaper
+        inside.clear()
+        rest += deep
+    return frozenset(whole), tuple(begins), tuple(ends), tuple(inside), rest
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -8,6 +8,7 @@ Source  docs/security.md, laws L4 and L5
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -15,9 +16,11 @@ from policies.compiled import TOUCH_KEYS, Entry, TouchKey, touched
 from policies.coverage import Coverage, coverage
 from policies.facts import Command, Facts, Flag, Word
 from policies.model import Rule
+from policies.needed import OfProgram
 from policies.pattern import NO_STOPS, PATH_STOPS, Patterns
 
 GROUP = 8  # entries that are ruled out together
+MAX_NAMES, MAX_NAME = 4096, 64  # programs whose entries are kept, and the length of their names
 
 
 class Scope:
@@ -36,6 +39,10 @@ class Scope:
     def against(self, facts: Facts) -> list[Rule]:
         """Return the rules that deny the statement or ask approval for it."""
         found = {rule.id: rule for rule in self._always}
+        for command in facts.commands:
+            for entry in self._against.met(command):
+                if entry.rule.id not in found and entry.may_be(command) and entry.is_met_besides(facts):
+                    found[entry.rule.id] = entry.rule
         for entry in dict.fromkeys(self._against.candidates(facts)):
             if entry.rule.id not in found and entry.speaks_of(facts):
                 found[entry.rule.id] = entry.rule
@@ -43,6 +50,8 @@ class Scope:
 
     def coverage(self, facts: Facts) -> Coverage:
         """Return what the rules that allow cover of the statement."""
+        if self._everything and not self._grants:
+            return Coverage(self._everything, ())
         covered = coverage(self._grants, self._granting.of_command, facts)
         if self._everything:
             return Coverage((*self._everything, *covered.rules), ())
@@ -59,6 +68,8 @@ class _Index:
         self._by_flag: dict[Flag, list[Entry]] = defaultdict(list)
         self._named: list[Entry] = []
         self._of_any_program: list[Entry] = []
+        self._known: dict[str, OfProgram] = {}
+        self._ordered: dict[tuple[Entry, ...], OfProgram] = {}
         self._of_operations: list[Entry] = []
         self._of_definitions: list[Entry] = []
         by_text: list[Entry] = []
@@ -92,19 +103,20 @@ class _Index:
         self._by_text = by_text
         self._texts = Patterns([text for entry in by_text for text in entry.match.text or ()])
 
-    def of_command(self, command: Command) -> Iterator[Entry]:
-        """Yield the entries that may speak of the command."""
-        match command.program.form:
-            case "literal":
-                yield from self._by_program.get(command.program.text.rpartition("/")[2], ())
-            case "glob":
-                yield from self._named
-        yield from self._of_any_program
+    def of_command(self, command: Command) -> tuple[Entry, ...]:
+        """Return the entries that may speak of the command, by its program alone."""
+        if command.program.literal:
+            return self._of_program(command.program).entries
+        return self._that_may_be(command.program)
+
+    def met(self, command: Command) -> Iterable[Entry]:
+        """Return the entries that may speak of the command, by its program and a word that they need."""
+        if command.program.literal:
+            return self._of_program(command.program).met(command)
+        return self._that_may_be(command.program)
 
     def candidates(self, facts: Facts) -> Iterator[Entry]:
-        """Yield the entries that may speak of the statement; some may come twice."""
-        for command in facts.commands:
-            yield from self.of_command(command)
+        """Yield the entries beside those of programs that may speak of the statement; some may come twice."""
         for touching in self._by_touch:
             yield from touching.met(facts)
         for flag in facts.flags:
@@ -115,6 +127,28 @@ class _Index:
             yield from self._of_definitions
         if self._by_text and self._texts.has(facts.statement):
             yield from self._by_text
+
+    def _of_program(self, program: Word) -> OfProgram:
+        """Return the entries of a program; they are put in order when its name first comes up."""
+        known = self._known.get(program.text)
+        if known is not None:
+            return known
+        entries = self._that_may_be(program)
+        known = self._ordered.get(entries) or OfProgram(entries)
+        if len(self._known) < MAX_NAMES and len(program.text) <= MAX_NAME:
+            self._known[program.text] = self._ordered[entries] = known
+        return known
+
+    def _that_may_be(self, program: Word) -> tuple[Entry, ...]:
+        return tuple(entry for entry in dict.fromkeys(self._by_name(program)) if entry.may_be_of(program))
+
+    def _by_name(self, program: Word) -> Iterator[Entry]:
+        if program.form == "literal":
+            for path in dict.fromkeys((program.text, posixpath.normpath(program.text))):
+                yield from self._by_program.get(path.rpartition("/")[2], ())
+        elif program.form == "glob":
+            yield from self._named
+        yield from self._of_any_program
 
 
 class _Touching:

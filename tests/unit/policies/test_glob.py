@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.facts import Word
-from policies.glob import MAX_WORD_PARTS, parse_glob
+from policies.glob import MAX_WORD_PARTS, literal_glob, parse_glob
 from policies.pattern import NO_STOPS, PATH_STOPS, Patterns, glob_mistake
 
 TEXTS = ["".join(text) for length in range(6) for text in itertools.product("ab/", repeat=length)]
@@ -32,7 +32,9 @@ def what_bash_finds(word: str) -> list[str]:
     return [text for text in TEXTS if re.fullmatch(wanted, text)]
 
 
-pieces = st.lists(st.sampled_from(["a", "b", "/", "*", "?", "**/", "/**"]), min_size=1, max_size=6).map("".join)
+pieces = st.lists(st.sampled_from(["a", "b", "/", "*", "?", "**/", "/**"]), min_size=1, max_size=6).map(
+    "".join
+)
 
 
 @given(pattern=pieces, word=st.text("ab/*?", min_size=1, max_size=5))
@@ -44,6 +46,34 @@ def test_l4_word_with_wildcards_is_never_less_than_it_may_be_and_never_surely_wh
     fitting = [text for text in found if patterns.has(text)]
     assert patterns.may_become(glob(word), option=True) or not fitting
     assert fitting == found or not patterns.surely(glob(word))
+
+
+@given(
+    globs=st.lists(pieces, min_size=1, max_size=12),
+    text=st.text("ab/:\n\udcff", max_size=6),
+    stops=st.sampled_from([PATH_STOPS, NO_STOPS]),
+    folder=st.booleans(),
+)
+def test_pieces_of_text_say_what_the_expressions_say(
+    globs: list[str], text: str, stops: str, folder: bool
+) -> None:
+    made = [parse_glob(glob, stops, folder=folder) for glob in globs]
+    patterns = Patterns([f"glob:{glob}" for glob in globs], stops, folder=folder)
+    assert patterns.has(text) is any(glob.meets(literal_glob(text)) for glob in made)
+
+
+@given(
+    globs=st.lists(st.text("ab/*?", min_size=1, max_size=4), min_size=1, max_size=5),
+    word=st.builds(glob, st.text("ab/*?", min_size=1, max_size=4))
+    | st.builds(
+        lambda begin, end: computed(f"{begin}$x{end}", begin), st.text("ab/", max_size=2), st.text("ab/")
+    ),
+    guess=st.booleans(),
+)
+def test_patterns_together_say_what_each_of_them_says(globs: list[str], word: Word, guess: bool) -> None:
+    texts = [f"glob:{text}" for text in globs] + [text for text in globs if not set(text) & set("*?")]
+    together = path(*texts).may_become(word, guess=guess)
+    assert together is any(path(text).may_become(word, guess=guess) for text in texts)
 
 
 @pytest.mark.parametrize("word", ["[b-a]x", "[!z-a]x", "[a-\u4ef7]x"])

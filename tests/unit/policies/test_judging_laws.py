@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.engine import MAX_SCOPES, Policy
@@ -10,25 +10,42 @@ from policies.facts import Command, Facts, Flag, Touch
 from policies.model import Access, Match, Request, Rule, VerdictKind, When
 from tests.statement_notes import word
 
-WORDS = ("rm", "ls", "-rf", "/", "/srv/a", "$x", "/srv/*", "/bin/rm", "r?", "host")
+WORDS = (
+    "rm",
+    "ls",
+    "-rf",
+    "/",
+    "/srv/a",
+    "$x",
+    "/srv/$x",
+    "/srv/*",
+    "/bin/rm",
+    "/bin/../bin/rm",
+    "r?",
+    "host",
+)
 texts = st.sampled_from(["rm", "ls", "glob:/srv/**", "glob:*", "/", "glob:-*", "/bin/rm", "glob:**", "host"])
 lists = st.none() | st.lists(texts, min_size=1, max_size=2).map(tuple)
 matches_ = st.builds(
     Match,
     program=lists,
+    argv=st.none() | st.lists(texts.map(lambda text: (text,)), min_size=1, max_size=3).map(tuple),
+    more=st.booleans(),
     args_any=lists,
+    args_all=lists,
     args_none=lists,
     reads=lists,
     writes=lists,
     contacts=lists,
     flags=st.none() | st.frozensets(st.sampled_from(Flag), min_size=1, max_size=3),
-).filter(lambda match: match != Match())
+).filter(lambda match: replace(match, more=False) != Match())
 rule_sets = st.lists(
     st.builds(
         Rule,
         id=st.text("abc", min_size=1, max_size=5),
         verdict=st.sampled_from(VerdictKind),
         match=st.none() | st.lists(matches_, min_size=1, max_size=3).map(tuple),
+        computed=st.booleans(),
     ),
     max_size=6,
     unique_by=lambda rule: rule.id,
@@ -129,3 +146,37 @@ def test_deny_found_by_the_index_is_the_deny_found_by_looking_at_every_rule(
     looked = {rule.id for rule in rules if not rule.allows and rule.match is None}
     looked |= {entry.rule.id for entry in scope.entries if not entry.rule.allows and not entry.unmet(subject)}
     assert found == looked
+
+
+@settings(max_examples=300)
+@given(
+    matches=st.lists(
+        st.builds(
+            Match,
+            program=st.none()
+            | st.sampled_from([("rm",), ("glob:r*",), ("rm", "/bin/ls"), ("glob:/**", "rm")]),
+            args_any=lists,
+            args_all=lists,
+        ).filter(lambda match: match != Match())
+        | st.builds(
+            Match,
+            argv=st.lists(texts.map(lambda text: (text,)), max_size=2).map(lambda words: (("rm",), *words)),
+            more=st.booleans(),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    computed=st.booleans(),
+    subject=commands,
+)
+def test_deny_found_by_program_and_words_is_the_deny_found_by_looking_at_every_entry(
+    matches: list[Match], computed: bool, subject: Command
+) -> None:
+    rules = [
+        Rule(id=f"r{at}", verdict=VerdictKind.DENY, match=(match,), computed=computed)
+        for at, match in enumerate(matches)
+    ]
+    scope, facts = Policy(rules=tuple(rules)).scope(None), Facts(statement="", commands=(subject,))
+    for _ in range(2):
+        found = {rule.id for rule in scope.against(facts)}
+        assert found == {entry.rule.id for entry in scope.entries if not entry.unmet(facts)}
