@@ -74,12 +74,22 @@ class _Run:
     frontier: int
     decided: int
     stop: Hit | None = None
-    told: set[Hit] = field(default_factory=set)  # ahead of the scanner, which will find them again
+    ahead: tuple[Hit, ...] = ()  # what a probe has seen in what is decided, and the scanner not yet
+    told: frozenset[Hit] = frozenset()  # of what a probe has seen, and the scanner will find again
 
-    def new(self, hits: Iterable[Hit], *, ahead: bool = False) -> list[Hit]:
-        """Return those that were not told yet."""
-        new = [hit for hit in hits if hit not in self.told]
-        self.told = self.told.union(new) if ahead else self.told.difference(hits)
+    def found(self, hits: Iterable[Hit]) -> list[Hit]:
+        """Take what the scanner has found; return what was not told yet."""
+        found = list(hits)
+        new = [hit for hit in found if hit not in self.told]
+        known = frozenset(found)
+        self.told -= known
+        self.ahead = tuple(hit for hit in self.ahead if hit not in known)
+        return new
+
+    def passing(self, end: int) -> list[Hit]:
+        """Return what a probe has seen before this place of the file, and nobody was told of."""
+        new = [hit for hit in self.ahead if hit.offset < end - self.start and hit not in self.told]
+        self.told = self.told.union(new)
         return new
 
     def take(self, scanned: Scanned) -> None:
@@ -156,6 +166,7 @@ class Reads:
             elif not self._fed:
                 self._begin(self._queue[0])
             elif self._run is not None and self._queue[0].end <= self._run.decided:
+                self.seen.found(self._run.passing(self._queue[0].end))
                 step.released.append(self._queue.popleft())
                 self._fed -= 1
             elif self._run is not None and self._run.stop is not None:
@@ -185,7 +196,7 @@ class Reads:
             joined.append(answer.data)
         scanned = run.scanner.feed(b"".join(joined))
         run.take(scanned)
-        self.seen.found(run.new(scanned.hits))
+        self.seen.found(run.found(scanned.hits))
         self._read(run.scanner)
 
     def _begin(self, answer: Answer) -> None:
@@ -205,7 +216,7 @@ class Reads:
 
     def _end_run(self) -> None:
         if self._run is not None:
-            self.seen.found(self._run.new(self._run.scanner.finish().hits))
+            self.seen.found(self._run.found(self._run.scanner.finish().hits))
             self._run = None
 
     def _look_ahead(self, run: _Run) -> None:
@@ -223,8 +234,7 @@ class Reads:
             scanned = probe.finish()
             hits += scanned.hits
         run.take(scanned)
-        asked_for = run.frontier - run.start
-        self.seen.found(run.new((hit for hit in hits if hit.offset < asked_for), ahead=True))
+        run.ahead = tuple(hits)
         if run.stop is None and run.decided < run.frontier:
             self.seen.refuse("it cannot be told what it holds")
         self._read(probe)

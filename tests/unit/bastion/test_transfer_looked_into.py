@@ -308,7 +308,7 @@ def test_what_cannot_be_read_counts_as_unread_or_is_refused(content: bytes, why:
 def test_t40_what_is_counted_is_told_once_and_no_later_than_it_goes_on(size: int) -> None:
     between = text(7_000)
     content = between.join([MAIL + b"\n"] * 12)
-    server = Server(content, SftpTap(inspection()))
+    server = Server(content, SftpTap(inspection=inspection()))
     for number, offset in enumerate(range(0, len(content), size)):
         server.ask((number, offset, size))
         passed = b"".join(data for data in server.got.values() if isinstance(data, bytes))
