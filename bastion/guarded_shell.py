@@ -26,7 +26,7 @@ from policies.shell.assembler import Piece, ShellAssembler
 from recorder.events import Event
 
 READ_BYTES = 1000  # bash takes a line of a terminal in pieces of 1,024 bytes
-KEYS_AT_ONCE = 64  # that are dealt with before other sessions have their turn
+KEYS_AT_ONCE = 16  # that are dealt with before other sessions have their turn
 CONTINUES = b"> "
 HIDDEN = b"[hidden]"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 PROMPT_BYTES = 4096
 
@@ -66,6 +67,13 @@ class Drawing:
         self._end, self._row = end, at // self.cols
         return bytes(out)
 
+    def moved(self, line: Sequence[str], cursor: int) -> bytes:
+        """Move the cursor within the line."""
+        at = self._start() + _width("".join(line[:cursor]))
+        moved = self._to(self._row, at // self.cols, at % self.cols)
+        self._row = at // self.cols
+        return moved
+
     def leave(self, line: Sequence[str], cursor: int) -> bytes:
         """Move behind the end of the line."""
         end = self._start() + _width("".join(line))
@@ -103,11 +111,10 @@ def _shown(text: str) -> str:
 
 def _width(text: str) -> int:
     """Return how many columns the text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_columns, _shown(text)))
+    return len(text) if text.isascii() else sum(map(_columns, _shown(text)))
 
 
+@lru_cache(maxsize=4096)
 def _columns(char: str) -> int:
     if unicodedata.combining(char):
         return 0

@@ -112,13 +112,18 @@ class LineEditor:
     def feed(self, data: bytes) -> list[Effect]:
         """Take what the terminal sent."""
         effects: list[Effect] = []
+        drawn = bytearray()
         for char in self._decoder.decode(data):
             for effect in self._char(char):
-                last = effects[-1] if effects else None
-                if isinstance(effect, Drawn) and isinstance(last, Drawn):
-                    effects[-1] = Drawn(last.data + effect.data)
-                elif not isinstance(effect, Drawn) or effect.data:
-                    effects.append(effect)
+                if isinstance(effect, Drawn):
+                    drawn += effect.data
+                    continue
+                if drawn:
+                    effects.append(Drawn(bytes(drawn)))
+                    drawn.clear()
+                effects.append(effect)
+        if drawn:
+            effects.append(Drawn(bytes(drawn)))
         return effects
 
     def _char(self, char: str) -> list[Effect]:
@@ -251,7 +256,7 @@ class LineEditor:
 
     def _move(self, to: int) -> bytes:
         self._cursor = max(0, min(len(self._text), to))
-        return self._redraw()
+        return b"" if self.hidden else self.drawing.moved(self._text, self._cursor)
 
     def _word_before(self) -> int:
         at = self._cursor
