@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 
 from policies.masking.readable import is_binary
 
@@ -63,11 +64,7 @@ def as_is(raw: bytes) -> Reading:
 def readings(raw: bytes) -> Iterator[Reading]:
     """Yield each way in which the bytes may be read, the bytes themselves first."""
     yield as_is(raw)
-    if (
-        len(raw.translate(None, _CONTROLS)) != len(raw)
-        or any(mark in raw for mark in _MARKS)
-        or (b"\xe2" in raw and _WIDTHLESS.search(raw) is not None)
-    ):
+    if len(raw.translate(None, _CONTROLS)) != len(raw) or (not raw.isascii() and _is_marked(raw)):
         yield _seen(raw)
     if b"\0" in raw and (wide := _narrowed(raw)) is not None:
         yield wide
@@ -83,10 +80,19 @@ def readings_of_file(raw: bytes) -> Iterator[Reading]:
         yield wide
 
 
+def _is_marked(raw: bytes) -> bool:
+    """Say whether something is in it that no eye sees, and that is no ASCII."""
+    if any(mark in raw for mark in _MARKS):
+        return True
+    return b"\xe2" in raw and _WIDTHLESS.search(raw) is not None
+
+
 def joined(reading: Reading) -> tuple[Reading, list[int]]:
     """Return the text without its line ends, and the places in it where they were."""
     text = reading.text
-    parts, pieces, seams, at, size = [], [(0, reading.raw(0) if text else 0)], [], 0, 0
+    if b"\r" not in text:
+        return _lines_joined(reading)
+    parts, pieces, seams, at, size = [], [(0, 0)], [], 0, 0
     for found in _LINE_END.finditer(text):
         parts.append(text[at : found.start()])
         size += found.start() - at
@@ -97,6 +103,16 @@ def joined(reading: Reading) -> tuple[Reading, list[int]]:
     parts.append(text[at:])
     # Composed: a place of the joined text, then of the reading, then of the raw bytes.
     return _Composed(b"".join(parts), pieces, reading), seams
+
+
+def _lines_joined(reading: Reading) -> tuple[Reading, list[int]]:
+    """Join lines that end in LF alone: what `joined` does, at once for all of them."""
+    lines = reading.text.split(b"\n")
+    seams = list(accumulate(map(len, lines[:-1])))
+    if seams and not lines[-1]:
+        seams.pop()  # nothing follows the last line end
+    begins = (size + number for number, size in enumerate(seams, 1))
+    return _Composed(b"".join(lines), [(0, 0), *zip(seams, begins, strict=True)], reading), seams
 
 
 class _Composed(Reading):

@@ -112,3 +112,13 @@ def test_what_may_go_on_is_told_as_one_large_expression_would_tell_it() -> None:
         found = plainly.search(text)
         expected = None if found is None or found.start() == found.end() else found.start()
         assert every.opening_of_wrapping(text) == expected, text
+
+
+@pytest.mark.parametrize("before", [b"\x1b[31m", b"\x01" * 9, b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_t38_a_token_that_goes_on_in_the_next_line_is_masked_whole_after_a_colour(
+    before: bytes, end: bytes
+) -> None:
+    # What nobody sees before the first character of a text once moved the mask by its length.
+    out, _ = masked(before + JWT[:60] + end + JWT[60:] + end)
+    assert out == before + b"[jwt]" + end
