@@ -45,7 +45,7 @@ HOMES = {
         "bastion/keyring.py",
         "recorder/seal.py",
     ),
-    "hyperscan": ("policies/masking/compiled.py",),
+    "hyperscan": ("policies/masking/candidates.py",),
     "jwcrypto": ("bastion/token.py", "recorder/seal.py", "bastion/demo/issuer.py"),
     "msgspec": ("recorder/*",),
     "phonenumbers": ("policies/masking/validators.py",),

@@ -2,21 +2,21 @@
 
 In      detectors
 Out     Compiled: candidates of a text, confirmed spans, openings of what may still become a match
-Holds   Hyperscan databases and RE2 programs
+Holds   RE2 programs, and what finds candidates
 Errors  DetectorInvalid, with the detector and what is wrong with it
-Source  Hyperscan, RE2: linear time, no backtracking
+Source  RE2: linear time, no backtracking
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-import hyperscan
 import re2
 
+from policies.masking.candidates import scanner
 from policies.masking.detector import Detector
 from policies.masking.errors import DetectorFault, DetectorInvalid
 from policies.masking.expression import MAX_EDGE, Expression
@@ -33,8 +33,6 @@ LATIN = re2.Options()
 LATIN.encoding = re2.Options.Encoding.LATIN1
 LATIN.max_mem = 256 << 20
 LATIN.log_errors = False
-
-Scan = Callable[[bytes], list[tuple[int, int]]]
 
 
 class Compiled:
@@ -55,11 +53,11 @@ class Compiled:
         ]
         marks = {KEY: [(KEY, HEADER)], TABLE: [(TABLE, GATE), (NAME_LINE, NAME_GATE)]}
         gates_of_structures = [mark for structure in structures for mark in marks[structure]]
-        self.scan = _scanner(gates + gates_of_structures)
+        self.scan = scanner(gates + gates_of_structures)
         self.wrapping = [number for number, detector in enumerate(self.detectors) if detector.wraps]
         values = {number: expressions[number].value() for number in self.wrapping}
         gates_of_values = {number: value.gate() for number, value in values.items()}
-        self.scan_wrapping = _scanner(list(gates_of_values.items()))
+        self.scan_wrapping = scanner(list(gates_of_values.items()))
         plain = [e.opening() for e, d in zip(expressions, self.detectors, strict=True) if not e.has_context]
         self._opening = re2.compile(_either(plain), LATIN) if plain else None
         self._openings_in_context = [
@@ -200,43 +198,3 @@ def _characters(members: str) -> bytes:
 
 def _either(openings: Sequence[str]) -> bytes:
     return f"(?m:{'|'.join(openings)})\\z".encode()
-
-
-def _scanner(gates: Sequence[tuple[int, str]]) -> Scan:
-    """Return what finds all candidates in a text, as (number, where they begin)."""
-    if not gates:
-        return lambda _text: []
-    offset = -min(number for number, _ in gates) if min(number for number, _ in gates) < 0 else 0
-    databases = _databases([(number + offset, gate) for number, gate in gates])
-
-    def scan(text: bytes) -> list[tuple[int, int]]:
-        hits: list[tuple[int, int]] = []
-
-        def found(number: int, start: int, _end: int, _flags: int, _context: object) -> None:
-            hits.append((number - offset, start))
-
-        if text:
-            for database in databases:
-                database.scan(text, match_event_handler=found)
-        return hits
-
-    return scan
-
-
-def _databases(gates: Sequence[tuple[int, str]]) -> list[hyperscan.Database]:
-    """Return what finds all gates: one database, or halves of it while it is too large for the engine."""
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    flags = hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_MULTILINE
-    try:
-        database.compile(
-            expressions=[gate.encode() for _, gate in gates],
-            ids=[number for number, _ in gates],
-            elements=len(gates),
-            flags=[flags] * len(gates),
-        )
-    except hyperscan.error as error:
-        if len(gates) == 1:
-            raise DetectorInvalid("of this gate", gates[0][1], str(error)) from error
-        half = len(gates) // 2
-        return _databases(gates[:half]) + _databases(gates[half:])
-    return [database]
