@@ -29,6 +29,7 @@ _OF_ONE_LINE = frozenset(
 _JOINED = frozenset({"pipeline", "list"})  # a newline may follow what joins the parts, and precede nothing
 _BARE_NEWLINE = re.compile(rb"(?<!\\)\n")
 _LONE_DASH = re.compile(rb"[ \t]+(-)[ \t]+")
+_BOTH_WAYS = re.compile(rb"(?<![^ \t\n;|&({])([0-9]*)<>(?=[ \t]*[A-Za-z0-9_./~\"'$])")
 MAX_REPAIRS = 8
 _BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command"})
 RESERVED = frozenset(
@@ -85,9 +86,12 @@ def parsed(source: bytes) -> tuple[Node | None, bytes]:
     """Return the tree of a statement, and the text that it is of: what the grammar overlooks is spelt otherwise there.
 
     A newline that ends a command is `;`, as long as it is certain that it does; a lone `-` before `<<` is `\\-`. What
-    stays overlooked leaves_out tells.
+    stays overlooked leaves_out tells. `<>`, which it does not know, is `>|`, where there is no other.
     """
     root = parse(source)
+    if root is None and b"<>" in source and not any(other in source for other in (b">|", b"<<")):
+        source = _BOTH_WAYS.sub(rb"\1>|", source)
+        root = parse(source)
     for _ in range(MAX_REPAIRS if b"\n" in source[:-1] else 0):
         edits = {} if root is None else _overlooked(root, source)
         if not edits:

@@ -21,6 +21,7 @@ class Programs:
     """What commands mean by their words; programs.py is the one there is."""
 
     fed: str | None = None  # the literal text that the next command reads, if it is known
+    file: Word | None = None  # the file that the next command reads, if one is named for its input
 
     def understand(self, walk: Walk, place: int, words: list[Word], stdin: Stdin) -> None:
         """Note what follows from the words of the command at `place`."""

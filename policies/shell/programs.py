@@ -56,6 +56,7 @@ class KnownPrograms(Programs):
     def understand(self, walk: Walk, place: int, words: list[Word], stdin: Stdin) -> None:
         """Note what follows from the words of the command at `place`."""
         fed, self.fed = self.fed, None
+        file, self.file = self.file, None
         findings = walk.findings
         program = words[0]
         findings.commands[place].said = certain_output(words, fed)
@@ -72,6 +73,8 @@ class KnownPrograms(Programs):
         if name in _PRIVILEGED:
             findings.flag(Flag.PRIVILEGED, f"{name} gives other rights", place)
         self._changes(walk, place, name, words, stdin, fed)
+        if name == "exec":
+            self._exec(walk, place, words, stdin, fed, file)
         for mode, word in places(name, words):
             if "r" in mode:
                 findings.read(word, place)
@@ -86,7 +89,7 @@ class KnownPrograms(Programs):
         if code is not None:
             self._code(walk, place, code, words, stdin, fed)
         started = starts(name, words) or ()
-        self._starts(walk, place, name, started, stdin, fed)
+        self._starts(walk, place, name, started, stdin, fed, file)
         if stdin == "channel":
             attached = name in CONTAINERS and any(one.stdin and one.words for one in started)
             if attached or takes_input(name, words):
@@ -126,15 +129,6 @@ class KnownPrograms(Programs):
                 for text in literal
             ):
                 findings.flag(Flag.SWITCHES_INPUT, "set changes how the shell reads", place)
-        elif name == "exec":
-            operands = given(words[1:], Takes("a")).operands
-            # A number is one of a descriptor, which the grammar takes for a word.
-            if not operands or re.fullmatch(r"\d+|\{\w+\}", operands[0].text):
-                findings.flag(Flag.SWITCHES_INPUT, "exec changes where the shell reads and writes", place)
-                if stdin == "text" and fed is not None:
-                    walk.nested(fed, place)
-                elif stdin == "text":
-                    findings.flag(Flag.OPAQUE, "the shell reads on from a text that is computed", place)
         elif name == "hash":
             if any(text.startswith("-p") for text in literal):
                 findings.flag(Flag.SWITCHES_INPUT, "hash -p gives a program another place", place)
@@ -156,6 +150,22 @@ class KnownPrograms(Programs):
             name == "screen" and "-dm" in " ".join(literal)
         ):
             findings.flag(Flag.BACKGROUND, f"{name} goes on beside what follows", place)
+
+    def _exec(
+        self, walk: Walk, place: int, words: list[Word], stdin: Stdin, fed: str | None, file: Word | None
+    ) -> None:
+        """Note what exec means that names no program: a shell whose script is its input goes on in that file."""
+        operands = given(words[1:], Takes("a")).operands
+        # A number is one of a descriptor, which the grammar takes for a word.
+        if operands and not re.fullmatch(r"\d+|\{\w+\}", operands[0].text):
+            return
+        walk.findings.flag(Flag.SWITCHES_INPUT, "exec changes where the shell reads and writes", place)
+        if stdin == "text" and fed is not None:
+            walk.nested(fed, place)
+        elif stdin == "text":
+            walk.findings.flag(Flag.OPAQUE, "the shell reads on from a text that is computed", place)
+        elif file is not None and file.text != "/dev/null":
+            walk.starts([Word("."), file], place, "file")
 
     def _source(self, walk: Walk, place: int, words: list[Word]) -> None:
         findings = walk.findings
@@ -255,11 +265,19 @@ class KnownPrograms(Programs):
             walk.findings.commands[place].flags.discard(Flag.UNPARSED)
 
     def _starts(
-        self, walk: Walk, place: int, name: str, started: Sequence[Started], stdin: Stdin, fed: str | None
+        self,
+        walk: Walk,
+        place: int,
+        name: str,
+        started: Sequence[Started],
+        stdin: Stdin,
+        fed: str | None,
+        file: Word | None,
     ) -> None:
         findings = walk.findings
         for one in started:
             inner: Stdin = stdin if one.stdin else "file"
+            self.file = file if one.stdin else None
             if name == "xargs":
                 inner = "file"
             if one.script is not None:
@@ -279,6 +297,7 @@ class KnownPrograms(Programs):
                 continue
             walk.starts(one.words, place, inner)
             self.fed = None
+        self.file = None
 
 
 def _may_read(walk: Walk, place: int, program: str) -> None:

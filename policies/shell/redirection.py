@@ -96,6 +96,21 @@ def descriptor_before(redirects: Sequence[Node], at: int) -> Node | None:
     return places[-1] if touches else None
 
 
+def operators(redirect: Node, *, both_ways: bool) -> set[str]:
+    """Return the operators of a redirection; with `both_ways`, `>|` stands for `<>`, which the grammar lacks."""
+    found = {child.type for child in redirect.children if not child.is_named}
+    return (found - {">|"}) | {"<>"} if both_ways and ">|" in found else found
+
+
+def is_of_input(redirects: Sequence[Node], at: int, found: set[str]) -> bool:
+    """Say whether a redirection with these operators is of what a command reads."""
+    before = descriptor_before(redirects, at)
+    numbers = [before] if before is not None else []
+    numbers += [child for child in redirects[at].children if child.type == "file_descriptor"]
+    number = [one.text for one in numbers]
+    return number == [b"0"] or (not number and bool(found & {"<", "<&", "<>", "<&-"}))
+
+
 def starts_at(node: Node) -> int:
     """Return the byte that a node begins with."""
     return node.start_byte

@@ -21,10 +21,11 @@ from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
     OF_HEREDOC,
     copies_input,
-    descriptor_before,
     heredoc_text,
     hides_substitution,
+    is_of_input,
     is_quoted,
+    operators,
     starts_at,
     words_behind,
 )
@@ -45,9 +46,11 @@ class Walk:
         self._source = b""
         self._words = Words(b"", findings.known)
         self._conditional = 0
+        self._both_ways = False  # `>|` in the tree stands for `<>`
 
     def script(self, source: bytes, stdin: Stdin) -> bool:
         """Walk a script; false if it does not parse."""
+        self._both_ways = b">|" not in source
         root, source = parsed(source)
         if root is None or (source[: root.start_byte] + source[root.end_byte :]).strip(b" \t\n"):
             return False
@@ -126,7 +129,7 @@ class Walk:
         self._programs.fed = None
 
     def _visit_redirected_statement(self, node: Node, stdin: Stdin, level: int) -> None:
-        body = node.child_by_field_name("body")
+        body, self._programs.file = node.child_by_field_name("body"), None
         redirects = [child for child in node.children if child.type.endswith("_redirect")]
         before = len(self.findings.commands)
         self._redirected_by(redirects, body, stdin, level)
@@ -312,21 +315,13 @@ class Walk:
         """Return where a command reads from, given its redirections; literal text goes to `programs.fed`."""
         for at, redirect in enumerate(redirects):
             if redirect.type == "file_redirect":
-                operators = {child.type for child in redirect.children}
-                before = descriptor_before(redirects, at)
-                numbers = [before] if before is not None else []
-                numbers += [child for child in redirect.children if child.type == "file_descriptor"]
-                number = [self._words.text(child) for child in numbers]
-                if number == ["0"] or (not number and operators & {"<", "<&", "<>", "<&-"}):
-                    stdin = (
-                        stdin if copies_input(redirect) else "file"
-                    )  # a copy may be of what it reads already
+                found = operators(redirect, both_ways=self._both_ways)
+                if is_of_input(redirects, at, found):
+                    stdin = stdin if copies_input(redirect) else "file"  # it may copy what is read already
+                    self._programs.file = self._read_on(redirect, copies=bool(found & {"<&", ">&"}))
             elif redirect.type == "herestring_redirect":
-                found = self._words.of(redirect.children[-1:])
-                self._programs.fed = (
-                    found[0].text if len(found) == 1 and found[0].form != "computed" else None
-                )
-                stdin = "text"
+                text, stdin = self._words.of(redirect.children[-1:]), "text"
+                self._programs.fed = text[0].text if len(text) == 1 and text[0].form != "computed" else None
             elif redirect.type == "heredoc_redirect":
                 self._programs.fed = heredoc_text(redirect, self._source)
                 stdin = "text"
@@ -334,6 +329,14 @@ class Walk:
                 if any(child.type == "<" for part in inner for child in part.children):
                     stdin = "file"
         return stdin
+
+    def _read_on(self, redirect: Node, *, copies: bool) -> Word | None:
+        """Return the file that a command reads, if any; which one a descriptor is of that is copied is not known."""
+        places = redirect.children_by_field_name("destination")[:1]
+        if not places or self._words.text(places[0]) == "-":
+            return None
+        found = self._words.of(places)
+        return found[0] if len(found) == 1 and not copies else Word(self._words.text(redirect), "computed")
 
     def _redirect(self, redirect: Node, level: int) -> None:
         if redirect.type != "file_redirect":
@@ -345,20 +348,20 @@ class Walk:
                 elif redirect.type == "herestring_redirect":
                     self._inside(child, "file", level)
             return
-        operators = {child.type for child in redirect.children if not child.is_named}
+        found = operators(redirect, both_ways=self._both_ways)
         places: list[Node] = []
         for child in redirect.children:
             if child.is_named and child.type != "file_descriptor":
                 places.append(child)
                 self._inside(child, "file", level)
         for word in self._words.of(places[:1]) if places else ():
-            if operators & {">&", "<&"} and (re.fullmatch(r"\d+-?|-", word.text)):
+            if found & {">&", "<&"} and (re.fullmatch(r"\d+-?|-", word.text)):
                 continue
-            if operators & {">&", "<&"} and re.search(r"[$`]", word.text):  # bash expands that word twice
+            if found & {">&", "<&"} and re.search(r"[$`]", word.text):  # bash expands that word twice
                 self.findings.flag(Flag.OPAQUE, "a file whose name is expanded twice")
-            if operators & {"<", "<>"}:
+            if found & {"<", "<>"}:
                 self.findings.read(word)
-            if operators & {">", ">>", ">|", "&>", "&>>", "<>", ">&"}:
+            if found & {">", ">>", ">|", "&>", "&>>", "<>", ">&"}:
                 self.findings.write(word)
 
     def _heredoc_body(self, redirect: Node, body: Node, level: int) -> None:
