@@ -25,6 +25,7 @@ data = "./var"               # recordings.sqlite: the evidence
 keys = "./keys"              # never inside data: backing up evidence must not copy the keys
 names = {names}    # the names that clients know the bastion by
 responders = ["responders"]  # groups that may read evidence over SSH
+#socket = "./bastion.sock"   # `bastion approvals`, `approve`, `deny`, `lock` on this machine, for persons with a uid
 
 [recorder]
 durability = "power"         # "process" survives a crash of the process only
@@ -40,6 +41,7 @@ quota = "1GiB"               # content per session; past it the session ends, un
 #[[person]]
 #name = "dana@acme.example"
 #aliases = {{ github = "dana" }}
+#uid = 1000                  # her user on this machine
 
 # Who may come in: a token must match every claim here. Prefer ids, which cannot be renamed or used again.
 #[[identity]]
