@@ -14,7 +14,7 @@ import threading
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "leaves_out", "parse", "parsed"]
+__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "is_word", "leaves_out", "parse", "parsed"]
 
 _LANGUAGE = Language(tree_sitter_bash.language())
 _GAP = re.compile(rb"(?:[ \t\n]|\\\n)*\Z")
@@ -28,6 +28,7 @@ _OF_ONE_LINE = frozenset(
 )
 _JOINED = frozenset({"pipeline", "list"})  # a newline may follow what joins the parts, and precede nothing
 _BARE_NEWLINE = re.compile(rb"(?<!\\)\n")
+_TOUCHES = re.compile(rb"-[^ \t\n<>]*[0-9][<>]")
 _LONE_DASH = re.compile(rb"[ \t]+(-)[ \t]+")
 _BOTH_WAYS = re.compile(rb"(?<![^ \t\n;|&({])([0-9]*)<>(?=[ \t]*[A-Za-z0-9_./~\"'$])")
 MAX_REPAIRS = 8
@@ -85,14 +86,15 @@ def parse(source: bytes) -> Node | None:
 def parsed(source: bytes) -> tuple[Node | None, bytes]:
     """Return the tree of a statement, and the text that it is of: what the grammar overlooks is spelt otherwise there.
 
-    A newline that ends a command is `;`, as long as it is certain that it does; a lone `-` before `<<` is `\\-`. What
-    stays overlooked leaves_out tells. `<>`, which it does not know, is `>|`, where there is no other.
+    A newline that ends a command is `;`, as long as it is certain that it does; a lone `-` before `<<` is `\\-`; `-5`
+    and `>` do not touch; `<>`, which it does not know, is `>|`, where there is no other. What stays overlooked
+    leaves_out tells.
     """
     root = parse(source)
     if root is None and b"<>" in source and not any(other in source for other in (b">|", b"<<")):
         source = _BOTH_WAYS.sub(rb"\1>|", source)
         root = parse(source)
-    for _ in range(MAX_REPAIRS if b"\n" in source[:-1] else 0):
+    for _ in range(MAX_REPAIRS if b"\n" in source[:-1] or _TOUCHES.search(source) else 0):
         edits = {} if root is None else _overlooked(root, source)
         if not edits:
             break
@@ -113,6 +115,8 @@ def _overlooked(root: Node, source: bytes) -> dict[int, bytes]:
         node = nodes.pop()
         children = node.children
         nodes += children
+        if is_word(node):
+            edits[node.end_byte] = b" " + source[node.end_byte : node.end_byte + 1]
         if node.type not in _OF_ONE_LINE:
             continue
         for before, after in itertools.pairwise(children):
@@ -126,6 +130,11 @@ def _overlooked(root: Node, source: bytes) -> dict[int, bytes]:
                     return {}  # behind a comment a semicolon ends nothing
                 edits[place] = b";"
     return edits
+
+
+def is_word(node: Node) -> bool:
+    """Say whether what the grammar takes for the descriptor of a redirection is a word before it: `head -5>out`."""
+    return node.type == "file_descriptor" and not (node.text or b"").isdigit()
 
 
 def leaves_out(node: Node, source: bytes) -> bool:

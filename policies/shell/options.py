@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from policies.facts import Word
 
@@ -38,7 +39,12 @@ class Takes:
     long: str = ""
 
     def names(self) -> frozenset[str]:
-        return frozenset(self.long.split())
+        return _split(self.long)
+
+
+@lru_cache(maxsize=1024)
+def _split(names: str) -> frozenset[str]:
+    return frozenset(names.split())
 
 
 NONE = Takes()

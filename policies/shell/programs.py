@@ -38,6 +38,7 @@ _PRIVILEGED = LIKE_SUDO | {
     "run0",
     "systemd-run",
 }
+_VERSION = re.compile(r"[\d.]+\Z")
 _BARE_SUDO = frozenset({"su", "sudo"})
 _CONFUSED = (
     "CYRILLIC",
@@ -69,7 +70,7 @@ class KnownPrograms(Programs):
         text = program.text if program.literal else program.prefix
         if not text.isascii() or not text.isprintable():
             _hidden(walk, place, text)
-        name = posixpath.basename(text)
+        name = text.rpartition("/")[2]
         if name in _PRIVILEGED:
             findings.flag(Flag.PRIVILEGED, f"{name} gives other rights", place)
         self._changes(walk, place, name, words, stdin, fed)
@@ -85,7 +86,7 @@ class KnownPrograms(Programs):
         if name in SHELLS or name in OTHER_SHELLS:
             self._shell(walk, place, name, words, stdin, fed)
             return
-        code = CODE.get(re.sub(r"[\d.]+\Z", "", name))
+        code = CODE.get(_VERSION.sub("", name))
         if code is not None:
             self._code(walk, place, code, words, stdin, fed)
         started = starts(name, words) or ()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from policies.shell.grammar import Node
+from policies.shell.findings import TooMuch
+from policies.shell.grammar import Node, is_word
 
 WORDS = (
     "word",
@@ -75,6 +76,7 @@ def words_behind(redirects: Sequence[Node]) -> list[Node]:
     """Return the words of the command that stand behind a redirection's file, or a here-document's delimiter."""
     found: list[Node] = []
     for at, redirect in enumerate(redirects):
+        _refuse_words(redirect)
         if redirect.type == "heredoc_redirect":
             found += [child for child in redirect.children if child.type in WORDS]
         elif redirect.type == "file_redirect":
@@ -98,6 +100,7 @@ def descriptor_before(redirects: Sequence[Node], at: int) -> Node | None:
 
 def operators(redirect: Node, *, both_ways: bool) -> set[str]:
     """Return the operators of a redirection; with `both_ways`, `>|` stands for `<>`, which the grammar lacks."""
+    _refuse_words(redirect)
     found = {child.type for child in redirect.children if not child.is_named}
     return (found - {">|"}) | {"<>"} if both_ways and ">|" in found else found
 
@@ -109,6 +112,12 @@ def is_of_input(redirects: Sequence[Node], at: int, found: set[str]) -> bool:
     numbers += [child for child in redirects[at].children if child.type == "file_descriptor"]
     number = [one.text for one in numbers]
     return number == [b"0"] or (not number and bool(found & {"<", "<&", "<>", "<&-"}))
+
+
+def _refuse_words(redirect: Node) -> None:
+    """Raise TooMuch where a word of the command is still taken for the descriptor."""
+    if any(map(is_word, redirect.children)):
+        raise TooMuch("a word that touches a redirection")
 
 
 def starts_at(node: Node) -> int:

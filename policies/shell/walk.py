@@ -8,7 +8,6 @@ Source  bash(1), SHELL GRAMMAR, REDIRECTION; POSIX.1-2017 XCU section 2
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Sequence
 
@@ -33,6 +32,7 @@ from policies.shell.words import Words
 
 MAX_NESTING = 100  # of nodes in a tree
 MAX_SCRIPTS = 12  # of scripts in scripts
+_SUBSTITUTES = re.compile(rb"(?<!\\)(?:\\\\)*[`]|[$<>]\(")
 
 
 class Walk:
@@ -167,7 +167,7 @@ class Walk:
             raise TooMuch("words behind a redirection that belong to no command")
         elif body is not None:
             self._visit(body, stdin, level)
-        found = self.findings.commands[place:]
+        found = self.findings.commands[place : place + 1]
         if redirects and found and len(found[0].words) == 1 and self._name(place) == "exec":
             self.findings.flag(Flag.SWITCHES_INPUT, "exec changes where the shell reads and writes", place)
 
@@ -202,11 +202,8 @@ class Walk:
         assigned: list[Node] = []
         redirects = [child for child in node.children if child.type.endswith("_redirect")]
         behind = words_behind(redirects)
-        for child in (
-            sorted([*node.children, *behind], key=starts_at) + list(more)
-            if behind
-            else [*node.children, *more]
-        ):
+        children = sorted([*node.children, *behind], key=starts_at) if behind else node.children
+        for child in (*children, *more):
             kind = child.type
             if kind == "variable_assignment":
                 assigned.append(child)
@@ -225,8 +222,9 @@ class Walk:
         if words:
             self.run(words, inner)
         for group in groups:
-            for child in group:
-                self._inside(child, stdin, level)
+            if len(group) > 1 or self._words.plainly(group[0]) is None:
+                for child in group:
+                    self._inside(child, stdin, level)
         for redirect in redirects:
             self._redirect(redirect, level)
 
@@ -236,7 +234,7 @@ class Walk:
         self._programs.understand(self, place, words, stdin)
 
     def _name(self, place: int) -> str:
-        return posixpath.basename(self.findings.commands[place].words[0].text)
+        return self.findings.commands[place].words[0].text.rpartition("/")[2]
 
     def _visit_declaration_command(self, node: Node, stdin: Stdin, level: int) -> None:
         words = [Word(self._words.text(node.children[0]))]
@@ -304,8 +302,8 @@ class Walk:
         """Walk what a word holds: substitutions."""
         if node.child_count:
             self._visit(node, stdin, level)
-        elif node.type in ("word", "regex", "extglob_pattern") and re.search(
-            rb"(?<!\\)(?:\\\\)*[`]|[$<>]\(", self._source[node.start_byte : node.end_byte]
+        elif node.type in ("word", "regex", "extglob_pattern") and _SUBSTITUTES.search(
+            self._source[node.start_byte : node.end_byte]
         ):
             self.findings.flag(Flag.OPAQUE, "a substitution that is not understood")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from policies.facts import Word
 from policies.shell.findings import TooMuch
@@ -21,6 +21,11 @@ MAX_BRACES = 64
 
 PLAIN, QUOTED, UNKNOWN = "u", "q", "c"
 _HOLE = "\ufffc"
+# What is the same to a shell however it stands there: bare, or all of it in quotes of one kind.
+_SAID = re.compile(
+    rb"([A-Za-z0-9_./:@%+,=-]++)|'([ -&(-}][ -&(-~]*+)'|\"([ !#%-[\]-_a-}][ !#%-[\]-_a-~]*+)\""
+)
+_SAYING = frozenset({"word", "number", "command_name", "raw_string", "string"})
 _NO_WORD = re.compile(r"[ \t\n`]")  # unless escaped
 _NAME_BEHIND = re.compile(rb"[A-Za-z0-9_{(@*#?!$-]")
 _NO_OPTION = re.compile(r"[A-Za-z0-9_./@][A-Za-z0-9_./:@%+,-]*")
@@ -70,9 +75,10 @@ class Words:
         """Return a node's source."""
         return self._source[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
 
-    def of(self, nodes: Iterable[Node]) -> list[Word]:
+    def of(self, nodes: Sequence[Node]) -> list[Word]:
         """Return the word, or words, that these adjoining nodes make."""
-        nodes = list(nodes)
+        if len(nodes) == 1 and (plain := self.plainly(nodes[0])) is not None:
+            return [plain]
         piece = Piece()
         self._guessed = []
         for node in nodes:
@@ -85,6 +91,13 @@ class Words:
         if empty:  # braces that leave nothing make no word
             parts = [part for part in parts if part.text]
         return [self._word(part, written, first=index == 0) for index, part in enumerate(parts)]
+
+    def plainly(self, node: Node) -> Word | None:
+        """Return the word that a node makes in which nothing means anything to a shell but quotes around all of it."""
+        found = _SAID.fullmatch(self._source, node.start_byte, node.end_byte)
+        if found is None or node.type not in _SAYING:
+            return None
+        return Word((found[1] or found[2] or found[3] or b"").decode("ascii"))
 
     def _word(self, piece: Piece, written: str, *, first: bool) -> Word:
         text = _homed(piece)
