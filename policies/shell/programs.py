@@ -22,7 +22,7 @@ from policies.shell.options import Takes, given
 from policies.shell.places import places
 from policies.shell.quiet import leaves_input
 from policies.shell.special import CONTAINERS
-from policies.shell.started import LIKE_SUDO, OTHER_SHELLS, SHELLS, Started, shell_script
+from policies.shell.started import LIKE_SUDO, OTHER_SHELLS, SHELLS, Started, likely, shell_script
 from policies.shell.starters import starts
 from policies.shell.streams import certain_output, takes_input
 from policies.shell.walk import Walk
@@ -182,7 +182,7 @@ class KnownPrograms(Programs):
         self, walk: Walk, place: int, name: str, words: list[Word], stdin: Stdin, fed: str | None
     ) -> None:
         findings = walk.findings
-        _options, script, file = shell_script(words)
+        options, script, file = shell_script(words)
         if name in OTHER_SHELLS and (script is not None or file is None):
             findings.flag(Flag.INTERPRETER, f"{name} reads a language that is not parsed", place)
         if script is not None:
@@ -191,9 +191,10 @@ class KnownPrograms(Programs):
                 if script.form == "computed" and not script.prefix.strip():
                     return
             self._nested(walk, script if script.literal else Word(script.text), place, stdin)
+            self._likely(walk, (script,), place, stdin)
         elif file is not None:
             path = posixpath.normpath(file.text)
-            if (
+            if not (options.has("n") and not options.has("i")) and (
                 not file.literal
                 or path.startswith("/dev/")
                 or path in {touch.value.text for touch in findings.writes}
@@ -238,7 +239,7 @@ class KnownPrograms(Programs):
                 self._nested(walk, Word(script), place, "file", certain=False)
         elif code.scripts:
             path = posixpath.normpath(operands[0].text)
-            if (
+            if not found.has(*code.quiet) and (
                 not operands[0].literal
                 or path.startswith(("/dev/fd", "/dev/stdin", "/proc/"))
                 or path in {touch.value.text for touch in findings.writes}
@@ -265,6 +266,13 @@ class KnownPrograms(Programs):
             walk.findings.why.pop(Flag.UNPARSED, None)
             walk.findings.commands[place].flags.discard(Flag.UNPARSED)
 
+    def _likely(self, walk: Walk, parts: Sequence[Word], place: int, stdin: Stdin) -> None:
+        """Read a script with values in it, which is `opaque`, also as what it most likely is."""
+        if (text := likely(parts)) is not None:
+            scripts = len(walk.findings.scripts)
+            self._nested(walk, Word(text), place, stdin, certain=False)
+            del walk.findings.scripts[scripts:]  # no other parser need agree with a guess
+
     def _starts(
         self,
         walk: Walk,
@@ -287,6 +295,7 @@ class KnownPrograms(Programs):
                         Flag.OPAQUE, f"the script that {name} runs is known at run time only", place
                     )
                 self._nested(walk, one.script, place, inner, reads=fed if inner in ("text", "pipe") else None)
+                self._likely(walk, one.parts or (one.script,), place, inner)
                 continue
             self.fed = fed if inner in ("text", "pipe") else None
             if name == "xargs" and one.words[-1].form == "computed" and len(one.words) > 1:

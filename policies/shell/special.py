@@ -53,7 +53,7 @@ def _ssh(words: Sequence[Word]) -> list[Started]:
     more = given(after, SSH, stop=True)  # options may follow the host
     rest = after[more.rest :]
     if rest:
-        found.append(Started(script=joined(rest)))
+        found.append(Started(script=joined(rest), parts=tuple(rest)))
     return [*loose(words[1 : len(words) - len(rest)]), *found]
 
 
@@ -70,8 +70,8 @@ def _su(words: Sequence[Word]) -> list[Started]:
 def _container(words: Sequence[Word]) -> list[Started]:
     """docker, podman, nerdctl, crictl, ctr, kubectl, oc, lxc: what runs inside."""
     found, before = _inside(words)
-    # The folder that the shell is in is taken for one word: `-v $PWD:/src` is how people write it (docs/gate.md).
-    return [*loose([word for word in before if not _FOLDER.fullmatch(word.text)]), *found]
+    # Its folder and its numbers count as one word: `-v $PWD:/src -u $(id -u)` is how people write it (docs/gate.md).
+    return [*loose([word for word in before if not _ONE_WORD.fullmatch(word.text)]), *found]
 
 
 def _inside(words: Sequence[Word]) -> tuple[list[Started], Sequence[Word]]:
@@ -130,7 +130,8 @@ def _started(words: Sequence[Word], *, stdin: bool) -> list[Started]:
     return [Started(tuple(words), stdin=stdin)] if words else []
 
 
-_FOLDER = re.compile(r"(?:[\w-]+=)*(?:\$PWD|\$\{PWD\}|\$\(pwd\))(?:[/:,][\w./:,=-]*)?")
+_ONE = r"(?:\$\{?(?:PWD|UID|GID|EUID)\b\}?|\$\((?:pwd|id -[ug]|nproc)\))"
+_ONE_WORD = re.compile(rf"(?:[\w-]+=)*{_ONE}(?:[/:,](?:[\w./:,=-]|{_ONE})*)?")
 _KUBECTL = Takes(
     "cnfl", "container namespace filename pod-running-timeout context kubeconfig image overrides"
 )
@@ -167,7 +168,7 @@ def _tmux(words: Sequence[Word]) -> list[Started]:
         return []
     options = given(words[at + 1 :], Takes("cFntsxyeflptbhw"), stop=True)
     rest = words[at + 1 + options.rest :]
-    return [Started(script=joined(rest))] if rest else []
+    return [Started(script=joined(rest), parts=tuple(rest))] if rest else []
 
 
 def _screen(words: Sequence[Word]) -> list[Started]:
@@ -206,7 +207,7 @@ def _eval(words: Sequence[Word]) -> list[Started]:
     rest = [word for word in words[1:] if word.text != "--"]
     if any(word.form == "glob" for word in rest):  # a file may have any name
         return [Started(script=Word(joined(rest).text, "computed"))]
-    return [Started(script=joined(rest))] if rest else []
+    return [Started(script=joined(rest), parts=tuple(rest))] if rest else []
 
 
 def _trap(words: Sequence[Word]) -> list[Started]:

@@ -24,16 +24,18 @@ LIKE_SUDO = frozenset(
 class Started:
     """What a command starts: the words of another, or a script for a shell.
 
-    `stdin` says that it reads the same input.
+    `stdin` says that it reads the same input; `parts` are the words that the script is made of.
     """
 
     words: tuple[Word, ...] = ()
     script: Word | None = None
     stdin: bool = True
+    parts: tuple[Word, ...] = ()
 
 
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL)
 _LOOSE = re.compile(r"`|\$(?:[A-Za-z_{@*0-9]|\((?!\())")
+_ONE_QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 UNKNOWN_START = Started(script=Word("", "computed"))
 SSH = Takes("BbcDEeFIiJLlmOopQRSWwP")
 
@@ -56,6 +58,19 @@ def joined(words: Sequence[Word]) -> Word:
     if all(word.form != "computed" for word in words):
         return Word(text)
     return Word(text, "computed")
+
+
+def likely(words: Sequence[Word]) -> str | None:
+    """Return the script that these words are if the values in double quotes are words and no more; None if none is."""
+    scripts = {word.text: _written(word) for word in words if word.form == "computed"}
+    if scripts.keys() == set(scripts.values()):
+        return None
+    return " ".join(scripts.get(word.text, word.text) for word in words)
+
+
+def _written(word: Word) -> str:
+    quoted = _ONE_QUOTED.fullmatch(word.text)
+    return re.sub(r"\\([$`\"\\\n])", r"\1", quoted[1]) if quoted else word.text
 
 
 def shell_script(words: Sequence[Word]) -> tuple[Given, Word | None, Word | None]:

@@ -256,6 +256,9 @@ def test_l4_what_is_not_known_has_a_flag(statement: str, flag: Flag) -> None:
         "for h in web-1 web-2; do ssh deploy@$h uptime; done",
         'docker exec "$c" ls',
         "docker run --rm -v $PWD:/src -v $(pwd)/out:/out image make",
+        "docker run --rm -v $PWD:/src -u $(id -u):$(id -g) -e N=$(nproc) image make",
+        "find . -name '*.sh' -exec bash -n {} \\;",
+        "find . -name '*.php' -exec php -l {} \\;",
         "docker build -t $IMAGE .",
         "docker rm $c",
         "kubectl get pods -n $n",
@@ -269,6 +272,31 @@ def test_ordinary_lines_have_no_grave_flag(statement: str) -> None:
         Flag.HIDDEN,
         Flag.DEFINES,
     }
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'ssh web-1 "docker pull $i && rm -rf /etc"',
+        'ssh "$h" "cd /srv; rm -rf /etc $x"',
+        'bash -c "cat \\"$x\\" && rm -rf /etc"',
+        'eval "rm -rf /etc $x"',
+        'watch "rm -rf /etc | grep $x"',
+    ],
+)
+def test_a_script_with_values_in_it_is_opaque_and_also_read_as_what_it_most_likely_is(statement: str) -> None:
+    facts = quick(statement)
+    assert Flag.OPAQUE in facts.flags
+    assert Flag.UNPARSED not in facts.flags
+    assert "/etc" in [touch.value.text for touch in facts.writes]
+    assert any(command.program.form == "computed" for command in facts.commands)
+
+
+@pytest.mark.parametrize(
+    "statement", ['ssh "$h" "\'$x"', 'bash -c "if $x"', 'ssh h "$x"', "find . -exec bash {} \\;"]
+)
+def test_l4_a_script_that_cannot_be_guessed_at_is_opaque(statement: str) -> None:
+    assert quick(statement).flags & {Flag.OPAQUE, Flag.UNPARSED} == {Flag.OPAQUE}
 
 
 def test_a_value_that_is_certain_is_what_a_variable_begins_with() -> None:
