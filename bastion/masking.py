@@ -17,6 +17,7 @@ import asyncio
 import itertools
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -45,9 +46,11 @@ _TOLD = frozenset(
 _FRAMED = frozenset({Kind.CLIENT_PROTOCOL, Kind.TARGET_PROTOCOL})
 
 IDLE_S = 0.03  # after which what cannot become a match any more is let out, at a prompt without a newline
-MASKED_BYTES = 64 * 1024  # are masked at once
+PIECE_BYTES = 64 * 1024  # are looked through at once, which is how the detectors are fastest
+TURN_S = 0.02  # of one flow off the loop, or a piece that takes longer: then what is masked by then goes on
 MAX_LABELS = 64  # whose places are told
 SHORT_BYTES = 1024  # are masked on the loop: more could take long, if somebody makes it so (law L11)
+ON_LOOP_BYTES = 2 * SHORT_BYTES  # the same of a stream, with what is held back of it and looked through again
 
 # What a value may not have in it, or a mask could hide a command: operators, substitutions, ends of lines.
 _ACTIVE = re.compile(rb"[$`;&|<>(){}\n]")
@@ -254,20 +257,29 @@ class ChannelMask:
         masked = self._redactors[stream].feed(data)
         return self._passed(stream, bytes(masked.out), masked.hits)
 
-    async def taken(self, stream: Stream, data: bytes) -> Passed:
-        """Do what `take` does, off the loop where that may take long."""
-        if len(data) <= SHORT_BYTES:
-            return self.take(stream, data)
-        return await asyncio.to_thread(self.take, stream, data)
+    async def taken(self, stream: Stream, data: bytes) -> tuple[Passed, bytes]:
+        """Return what may go on of more of a stream, and what of the data is left to be taken the next time.
 
-    def idle(self, stream: Stream) -> Passed:
-        """Return what may go on although nothing follows for a while."""
-        masked = self._redactors[stream].flush_idle()
+        It works off the loop where that may take long: through all of it, but no longer than a turn.
+        """
+        if self._is_short(stream, data):
+            return self.take(stream, data), b""
+        return await asyncio.to_thread(self._turn, stream, data)
+
+    async def idle(self, stream: Stream) -> Passed:
+        """Return what may go on although nothing follows for a while, off the loop."""
+        redactor = self._redactors[stream]
+        if not redactor.held_bytes:
+            return Passed(b"", b"")
+        masked = await asyncio.to_thread(
+            redactor.flush_idle
+        )  # what may go on takes long to tell of a new text
         return self._passed(stream, bytes(masked.out), masked.hits)
 
-    def end(self, stream: Stream) -> Passed:
+    async def end(self, stream: Stream) -> Passed:
         """Return what is left: nothing follows."""
-        masked = self._redactors[stream].finish()
+        finish = self._redactors[stream].finish
+        masked = finish() if self._is_short(stream) else await asyncio.to_thread(finish)
         return self._passed(stream, bytes(masked.out), masked.hits)
 
     def when_quiet(self, stream: Stream, tell: Callable[[], None]) -> None:
@@ -277,6 +289,19 @@ class ChannelMask:
             timer.cancel()
         if self._redactors[stream].held_bytes:
             self._timers[stream] = asyncio.get_running_loop().call_later(IDLE_S, tell)
+
+    def _is_short(self, stream: Stream, data: bytes = b"") -> bool:
+        return self._redactors[stream].kept_bytes + len(data) <= ON_LOOP_BYTES
+
+    def _turn(self, stream: Stream, data: bytes) -> tuple[Passed, bytes]:
+        """Take pieces until the turn is over; return what may go on, and what is left (in a thread)."""
+        until = time.monotonic() + TURN_S
+        parts: list[Passed] = []
+        at = 0
+        while at < len(data) and (not parts or time.monotonic() < until):
+            parts.append(self.take(stream, data[at : at + PIECE_BYTES]))
+            at += PIECE_BYTES
+        return _together(parts), data[at:]
 
     def _keep(self, stream: Stream, data: bytes) -> None:
         if stream == "input":
@@ -296,6 +321,16 @@ def hits_event(beside: Event, stream: str, hits: Sequence[Hit]) -> Iterator[Even
     if hits:
         told = [[hit.detector, hit.kind, hit.action, hit.line, hit.column, hit.length] for hit in hits]
         yield Event(beside.at_us, Kind.MASK, beside.channel, b"", {"stream": stream, "hits": told})
+
+
+def _together(parts: Sequence[Passed]) -> Passed:
+    if len(parts) == 1:
+        return parts[0]
+    recorded = b"".join(part.recorded for part in parts)
+    # Of output the one is the other: it is not held twice.
+    same = all(part.released is part.recorded for part in parts)
+    released = recorded if same else b"".join(part.released for part in parts)
+    return Passed(recorded, released, tuple(hit for part in parts for hit in part.hits))
 
 
 def pieces(data: bytes, size: int) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from bastion.errors import BastionError
 from bastion.gate import STATUS_DENIED
 from bastion.inbox import Closed, Data, Eof, Exited, Item, OutputUnwanted, Quiet, Resize, Signal
 from bastion.inlet import Admitted, Inlet
-from bastion.masking import MASKED_BYTES, STREAMS, ChannelMask, Passed, Stream, hits_event, pieces
+from bastion.masking import STREAMS, ChannelMask, Passed, Stream, hits_event, pieces
 from bastion.metering import ChannelMeter
 from bastion.quota import Quota
 from bastion.tapping import Tapping
@@ -226,8 +226,10 @@ class Relay:
             for piece in pieces(run.data, BATCH_BYTES):
                 await self._carry(side, stream, Passed(piece, piece))
             return
-        for piece in pieces(run.data, MASKED_BYTES):
-            await self._carry(side, stream, await self.mask.taken(stream, piece))
+        left = run.data
+        while left:
+            passed, left = await self.mask.taken(stream, left)
+            await self._carry(side, stream, passed)
         inbox = self.bot.inbox if side == "client" else self.target.inbox
         self.mask.when_quiet(stream, lambda: inbox.put(Quiet(stream)))
 
@@ -236,7 +238,7 @@ class Relay:
         if self.mask is None:
             return
         for stream in streams:
-            await self._carry(side, stream, self.mask.end(stream) if end else self.mask.idle(stream))
+            await self._carry(side, stream, await (self.mask.end(stream) if end else self.mask.idle(stream)))
         await self._landed(side)
 
     async def _carry(self, side: Side, stream: Stream, passed: Passed) -> None:

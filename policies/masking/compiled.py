@@ -59,7 +59,11 @@ class Compiled:
         gates_of_values = {number: value.gate() for number, value in values.items()}
         self.scan_wrapping = scanner(list(gates_of_values.items()))
         plain = [e.opening() for e, d in zip(expressions, self.detectors, strict=True) if not e.has_context]
-        self._opening = re2.compile(_either(plain), LATIN) if plain else None
+        # The more of them are one expression, the longer RE2 keeps everybody waiting over a text that is new to it.
+        self._openings = [
+            re2.compile(_either(some), LATIN)
+            for some in (plain[at : at + 8] for at in range(0, len(plain), 8))
+        ]
         self._openings_in_context = [
             re2.compile(f"(?m:{e.opening()})\\z".encode(), LATIN) for e in expressions if e.has_context
         ]
@@ -128,8 +132,9 @@ class Compiled:
         tail_from = max(0, len(text) - MAX_MATCH)
         tail = text[tail_from:]
         best, is_value = len(tail), False
-        if self._opening is not None and (match := self._opening.search(tail)) is not None:
-            best = match.start()
+        for program in self._openings:
+            if (match := program.search(tail)) is not None:
+                best = min(best, match.start())
         for program in self._openings_in_context:
             match = program.search(tail)
             if match is None:

@@ -95,6 +95,11 @@ class Redactor:
         return len(self._held) - self._out
 
     @property
+    def kept_bytes(self) -> int:
+        """How much is looked through again with what comes: what is held back, and what is there for context."""
+        return len(self._held)
+
+    @property
     def under_way(self) -> Hit | None:
         """Return what has begun and not ended, as far as it has come."""
         return None if self._open is None else _hit(self._open)
