@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from policies.facts import Word
 from policies.shell.options import Given, Takes, given, tail
 from policies.shell.roles import ROLES, Roles
+from policies.shell.started import SOMETHING
 from policies.shell.stores import of_store
 from policies.shell.transfers import Touched, of_copy, of_curl, of_wget
 
@@ -43,6 +44,14 @@ def places(name: str, words: Sequence[Word]) -> Touched:
                 yield mode, word
 
 
+def modes(name: str) -> str:
+    """Return how a program may touch files that its words name, whichever they are: "r", "w", both or neither."""
+    if name in _SPECIAL:
+        return "rw"
+    roles = ROLES.get(name)
+    return "" if roles is None else "".join((roles.rest, roles.last, *roles.files.values()))
+
+
 def _of_options(found: Given, roles: Roles) -> Touched:
     for option, value in found.options:
         mode = roles.files.get(option)
@@ -52,7 +61,9 @@ def _of_options(found: Given, roles: Roles) -> Touched:
 
 def _dd(words: Sequence[Word]) -> Touched:
     for word in words[1:]:
-        if word.text.startswith("if="):
+        if word.form == "computed" and not word.prefix:
+            yield "rw", SOMETHING
+        elif word.text.startswith("if="):
             yield "r", tail(word, 3)
         elif word.text.startswith("of="):
             yield "w", tail(word, 3)
@@ -78,6 +89,8 @@ def _tar(words: Sequence[Word]) -> Touched:
                 taken.append(Word("-" + letter))
         rest = taken + rest[at:]
     found = given(rest, _TAR)
+    if words[2:] and words[1].form == "computed" and not words[1].prefix:
+        yield "rw", SOMETHING
     makes = found.has("c", "create", "r", "append", "u", "update", "A")
     folders = found.values("C", "directory")
     for archive in found.values("f", "file"):
@@ -137,6 +150,8 @@ def _find(words: Sequence[Word]) -> Touched:
         if not word.text.startswith("-"):
             roots.append(word)
     texts = [word.text for word in words]
+    if _may_be_action(words):
+        yield "w", SOMETHING
     if "-delete" in texts or _starts_rm(texts):
         for root in roots or [Word(".")]:
             yield "w", root
@@ -145,6 +160,18 @@ def _find(words: Sequence[Word]) -> Touched:
             yield "w", value
         elif option.text in ("-newer", "-anewer", "-cnewer", "-samefile", "-files0-from"):
             yield "r", value
+
+
+def _may_be_action(words: Sequence[Word]) -> bool:
+    """Say whether a word may be an action of find, such as -delete, when it runs: none that a test takes is."""
+    before = ""
+    for word in words[1:]:
+        if before in ("-exec", "-execdir", "-ok", "-okdir"):
+            return False
+        if word.form == "computed" and not word.prefix and not word.whole and before[:1] != "-":
+            return True
+        before = word.text if word.form != "computed" else ""
+    return False
 
 
 def _starts_rm(texts: Sequence[str]) -> bool:

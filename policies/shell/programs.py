@@ -19,10 +19,19 @@ from policies.shell.findings import Found
 from policies.shell.hosts import hosts
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.options import Takes, given
-from policies.shell.places import places
+from policies.shell.places import modes, places
 from policies.shell.quiet import leaves_input
-from policies.shell.special import CONTAINERS
-from policies.shell.started import LIKE_SUDO, OTHER_SHELLS, SHELLS, Started, likely, shell_script
+from policies.shell.special import CONTAINERS, is_one_word
+from policies.shell.started import (
+    LIKE_SUDO,
+    OTHER_SHELLS,
+    SHELLS,
+    Started,
+    likely,
+    put_in,
+    shell_script,
+    splits,
+)
 from policies.shell.starters import starts
 from policies.shell.streams import certain_output, takes_input
 from policies.shell.walk import Walk
@@ -76,13 +85,18 @@ class KnownPrograms(Programs):
         self._changes(walk, place, name, words, stdin, fed)
         if name == "exec":
             self._exec(walk, place, words, stdin, fed, file)
+        named: list[Word] = []
         for mode, word in places(name, words):
+            named.append(word)
             if "r" in mode:
                 findings.read(word, place)
             if "w" in mode:
                 findings.write(word, place)
         for word in hosts(name, words):
             findings.contact(word, place)
+        for word in words[1:]:
+            if word.form == "computed" and splits(word) and word not in named and not is_one_word(word):
+                self._may_name(walk, place, name, put_in(word))
         if name in SHELLS or name in OTHER_SHELLS:
             self._shell(walk, place, name, words, stdin, fed)
             return
@@ -97,6 +111,14 @@ class KnownPrograms(Programs):
                 findings.flag(Flag.READS_STDIN, f"{name} takes the input that follows", place)
             elif not leaves_input(name, words, starts=bool(started)):
                 _may_read(walk, place, program.text)
+
+    def _may_name(self, walk: Walk, place: int, name: str, word: Word) -> None:
+        """Note the files of a word that may become several, options among them."""
+        kinds = modes(name)
+        if "r" in kinds:
+            walk.findings.read(word, place)
+        if "w" in kinds:
+            walk.findings.write(word, place)
 
     def said(self, commands: Sequence[Found]) -> str | None:
         """Return what a part of a pipeline writes, if it is one command and that is certain."""

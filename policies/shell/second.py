@@ -119,7 +119,7 @@ def _disagreement(source: bytes, facts: Facts) -> str:
         return "in doubt, and the second parser does not know it"
     except TimeoutError:
         return "in doubt, and the second parser was too slow"
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, LookupError, RecursionError):
         return "in doubt, and the second parser could not be asked"
     except _UnknownFormError as form:
         return f"in doubt, and the second parser does not take apart {form}"
@@ -210,7 +210,9 @@ def _walk(node: Any, source: bytes, found: _Found) -> None:
             raise _UnknownFormError("a here-document within a substitution")
         case "SglQuoted" if node.get("Dollar") and "\\x{" in node.get("Value", ""):
             raise _UnknownFormError("a character in braces")
-        case None if any(part["Type"] == "Lit" and "{" in part["Value"] for part in node.get("Parts", ())):
+        case None if any(
+            part["Type"] == "Lit" and "{" in part.get("Value", "") for part in node.get("Parts", ())
+        ):
             _plain_braces(_text(node, source))
         case "CmdSubst" if node.get("Backquotes") and _UNESCAPED.search(_text(node, source)):
             raise _UnknownFormError("backticks with a backslash in them")
@@ -284,15 +286,16 @@ def _redirection(redirection: dict[str, Any], found: _Found) -> None:
 def _word(word: dict[str, Any]) -> _Certain:
     """Return what a program gets; None where that is not certain from the text alone, SEVERAL where braces expand."""
     parts = word.get("Parts", ())
-    bare = "".join(part["Value"] if part["Type"] == "Lit" else "_" for part in parts)
+    bare = "".join(part.get("Value", "") if part["Type"] == "Lit" else "_" for part in parts)
     if quoting.has_braces(bare):
         return SEVERAL
     text = ""
     for part in parts:
         match part["Type"]:
             case "Lit":
-                home = "./" if not text and part["Value"].startswith("\\~") else ""
-                text += home + quoting.unquoted(part["Value"])
+                value = part.get("Value", "")  # left out where it is empty
+                home = "./" if not text and value.startswith("\\~") else ""
+                text += home + quoting.unquoted(value)
             case "SglQuoted" if part.get("Dollar"):
                 text += quoting.ansi(part.get("Value", ""))
             case "SglQuoted":
@@ -301,7 +304,7 @@ def _word(word: dict[str, Any]) -> _Certain:
                 for inner in part.get("Parts", ()):
                     if inner["Type"] != "Lit":
                         return None
-                    text += _at_home(text, quoting.double_unquoted(inner["Value"]))
+                    text += _at_home(text, quoting.double_unquoted(inner.get("Value", "")))
             case _:
                 return None
     return text

@@ -71,7 +71,12 @@ def _container(words: Sequence[Word]) -> list[Started]:
     """docker, podman, nerdctl, crictl, ctr, kubectl, oc, lxc: what runs inside."""
     found, before = _inside(words)
     # Its folder and its numbers count as one word: `-v $PWD:/src -u $(id -u)` is how people write it (docs/gate.md).
-    return [*loose([word for word in before if not _ONE_WORD.fullmatch(word.text)]), *found]
+    return [*loose([word for word in before if not is_one_word(word)]), *found]
+
+
+def is_one_word(word: Word) -> bool:
+    """Say whether a word is the folder that the shell is in, lies there, or has the user's numbers."""
+    return _ONE_WORD.fullmatch(word.text) is not None
 
 
 def _inside(words: Sequence[Word]) -> tuple[list[Started], Sequence[Word]]:

@@ -36,6 +36,8 @@ class Started:
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL)
 _LOOSE = re.compile(r"`|\$(?:[A-Za-z_{@*0-9]|\((?!\())")
 _ONE_QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\{\w+\}|\w+)")
+SOMETHING = Word("$(...)", "computed")
 UNKNOWN_START = Started(script=Word("", "computed"))
 SSH = Takes("BbcDEeFIiJLlmOopQRSWwP")
 
@@ -45,6 +47,12 @@ def splits(word: Word) -> bool:
     return (
         word.form == "computed" and not word.whole and _LOOSE.search(_QUOTED.sub("", word.text)) is not None
     )
+
+
+def put_in(word: Word) -> Word:
+    """Return what the shell puts into a word, alone: if that is several words, what is around it tells nothing."""
+    found = _VARIABLE.search(_QUOTED.sub("", word.text))
+    return Word(found[0], "computed") if found else SOMETHING
 
 
 def loose(words: Sequence[Word]) -> list[Started]:
