@@ -75,6 +75,7 @@ class Closed:
 
 
 Item = Data | Eof | Quiet | Resize | Signal | OutputUnwanted | Exited | Closed
+Straight = Callable[[Data], bool]
 
 
 class Inbox:
@@ -85,6 +86,7 @@ class Inbox:
         self._bytes = 0
         self._paused = False
         self._arrived = asyncio.Event()
+        self._straight: Straight | None = None
         self.closed = asyncio.Event()
         self.noticed: Callable[[Item], None] | None = None  # hears of items while nobody takes them
         self.pause: Callable[[], None] = lambda: None
@@ -95,6 +97,8 @@ class Inbox:
 
         That is: of terminal sizes that follow each other the last is kept, and further signals are dropped.
         """
+        if self._straight is not None and not self._items and isinstance(item, Data) and self._straight(item):
+            return
         if isinstance(item, Resize) and self._items and isinstance(self._items[-1], Resize):
             self._items[-1] = item
             return
@@ -111,9 +115,17 @@ class Inbox:
             self.noticed(item)
         self._arrived.set()
 
-    async def take(self) -> list[Item]:
-        """Wait for items and return all there are."""
-        await self._arrived.wait()
+    async def take(self, straight: Straight | None = None) -> list[Item]:
+        """Wait for items and return all there are.
+
+        Data that comes while it waits is shown to `straight` first: if that takes it, the wait goes on.
+        """
+        if not self._arrived.is_set():
+            self._straight = straight
+            try:
+                await self._arrived.wait()
+            finally:
+                self._straight = None
         self._arrived.clear()
         items, self._items, self._bytes = self._items, [], 0
         if self._paused:

@@ -26,10 +26,13 @@ from bastion.metering import ChannelMeter
 from bastion.quota import Quota
 from bastion.tapping import Tapping
 from bastion.transfer import Side, Tap
+from recorder.errors import RecorderError
 from recorder.events import Event, Kind
+from recorder.jobs import Landed
 from recorder.recording import Recording
 
 _KINDS: Mapping[Stream, Kind] = {"input": Kind.INPUT, "output": Kind.OUTPUT, "error": Kind.ERROR}
+STRAIGHT_BYTES = 4096  # more than a person or a prompt says at once: larger pieces are worth joining first
 IN_FLIGHT = 2  # batches of one direction that are with the recorder at once
 BATCH_BYTES = 512 * 1024  # each is held several times: for the record, its file, the cipher, the socket
 
@@ -114,7 +117,7 @@ class Relay:
     async def _from_bot(self) -> None:
         """Pass on what the bot sends; return when its channel is gone."""
         while True:
-            for run in _runs(await self.bot.inbox.take()):
+            for run in _runs(await self.bot.inbox.take(partial(self._straight, "client"))):
                 if isinstance(run, Data) and self.tap is None and self.inlet is None:
                     if not self.free():
                         raise PolicyChanged(
@@ -165,7 +168,7 @@ class Relay:
         exited: Exited | None = None
         while True:
             closed = False
-            for run in _runs(await self.target.inbox.take()):
+            for run in _runs(await self.target.inbox.take(partial(self._straight, "target"))):
                 if isinstance(run, Data) and (self.tap is None or run.error):
                     if self.inlet is not None:
                         self.inlet.watch(run.data)
@@ -246,46 +249,69 @@ class Relay:
             return
         content = self.recording.event(_KINDS[stream], self.channel, passed.recorded)
         events = [content, *hits_event(content, stream, passed.hits)]
-        size = len(passed.released)
         if self.meter is not None and side == "target":
             await self.meter.take(passed.released, passed.hits)
-        if side == "client":
-            commit = self._begin(events, bytes_in=size)
-            release = partial(self.target.send, passed.released)
-        else:
-            commit = self._begin(events, bytes_out=size)
-            release = partial(self.bot.send, passed.released, error=stream == "error")
+        self._launch(stream, events, passed.released)
         flying = self._flying[side]
-        flying.append(commit)
-        commit.add_done_callback(partial(self._release, release))
         if len(flying) >= IN_FLIGHT:
             await flying.popleft()
         await (self.target if side == "client" else self.bot).room()
 
-    def _release(self, release: Callable[[], None], commit: asyncio.Future[None]) -> None:
-        """Let bytes go on that are committed; end the relay where they are not (laws L1 and L2)."""
-        if commit.cancelled() or self._failure is not None:
-            return
-        self._failure = commit.exception()
+    def _straight(self, side: Side, run: Data) -> bool:
+        """Pass on a little in the very step in which it came, where `_carry` would have nothing to wait for.
+
+        Say if it was: a prompt and its answer then wait for no turn of a task's.
+        """
+        flying = self._flying[side]
+        while flying and flying[0].done():
+            flying.popleft()
+        if flying or self.mask is not None or self.tap is not None or len(run.data) > STRAIGHT_BYTES:
+            return False
+        if side == "client":
+            if self.inlet is not None or not self.free() or not self.target.has_room():
+                return False
+        elif self.inlet is not None or self.meter is not None or not self.bot.has_room():
+            return False
+        stream: Stream = "input" if side == "client" else "error" if run.error else "output"
+        data = bytes(run.data)
         try:
-            if self._failure is None:
-                release()
+            self._launch(stream, [self.recording.event(_KINDS[stream], self.channel, data)], data)
+        except (BastionError, RecorderError) as error:
+            self._fail(error)
+        return True
+
+    def _launch(self, stream: Stream, events: Sequence[Event], data: bytes) -> None:
+        """Let events be committed, and the data that they are about go on once they are."""
+        if stream == "input":
+            landed = partial(self._release, partial(self.target.send, data))
+            self._flying["client"].append(self._begin(events, bytes_in=len(data), landed=landed))
+        else:
+            landed = partial(self._release, partial(self.bot.send, data, error=stream == "error"))
+            self._flying["target"].append(self._begin(events, bytes_out=len(data), landed=landed))
+
+    def _release(self, release: Callable[[], None], failure: Exception | None) -> None:
+        """Let bytes go on that are committed; end the relay where they are not (laws L1 and L2)."""
+        if self._failure is not None:
+            return
+        if failure is not None:
+            self._fail(failure)
+            return
+        try:
+            release()
         except BaseException as error:
-            self._failure = error
+            self._fail(error)
             raise
-        finally:
-            if self._failure is not None:
-                for direction in self._directions:
-                    direction.cancel()
+
+    def _fail(self, failure: BaseException) -> None:
+        self._failure = failure
+        for direction in self._directions:
+            direction.cancel()
 
     async def _landed(self, side: Side) -> None:
         """Wait until all that one side has sent so far is committed, and with that has gone on."""
         flying = self._flying[side]
-        if not flying:
-            return
         while flying:
             await flying.popleft()
-        await asyncio.sleep(0)  # what was committed in one go with the first of them goes on in this step
 
     def _event(self, kind: Kind, **detail: Any) -> Event:
         return self.recording.event(kind, self.channel, **detail)
@@ -296,10 +322,15 @@ class Relay:
         return self._event(Kind.EXIT, signal=exited.signal, core=exited.core, message=exited.message)
 
     def _begin(
-        self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0
+        self,
+        events: Sequence[Event],
+        *,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+        landed: Landed | None = None,
     ) -> asyncio.Future[None]:
         kept = self.quota.apply(self.recording, list(events))
-        return self.recording.begin(kept, bytes_in=bytes_in, bytes_out=bytes_out)
+        return self.recording.begin(kept, bytes_in=bytes_in, bytes_out=bytes_out, landed=landed)
 
     async def _append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
         if events:

@@ -19,6 +19,7 @@ import msgspec
 from recorder.chunk import Chunk, ChunkWriter
 from recorder.errors import SessionBroken
 from recorder.events import Event, Kind, weight
+from recorder.jobs import Landed
 from recorder.recovery import close_interrupted
 from recorder.rows import insert_chunk, is_sealed, seal_session, write_row
 from recorder.store import Store, Transaction
@@ -112,17 +113,23 @@ class Recording:
         return quiet and self._writer.rest()
 
     def begin(
-        self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0
+        self,
+        events: Sequence[Event],
+        *,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+        landed: Landed | None = None,
     ) -> asyncio.Future[None]:
         """Let events (at least one) be committed; the future is done once they are.
 
+        `landed` is called first, in the same step of the loop, as of Store.submit.
         Raise SessionBroken or StoreClosed; the future gets StoreError or SessionBroken.
         """
         self._busy = True
         events = self.veil(events)
         self.content_bytes += sum(weight(event) for event in events)
         self.tail.add(events)
-        return self._commit(events, bytes_in=bytes_in, bytes_out=bytes_out)
+        return self._commit(events, bytes_in=bytes_in, bytes_out=bytes_out, landed=landed)
 
     async def close(self, reason: str) -> None:
         """Append the last event and seal; after a failed commit, seal what was committed as interrupted.
@@ -178,6 +185,7 @@ class Recording:
         *,
         bytes_in: int = 0,
         bytes_out: int = 0,
+        landed: Landed | None = None,
     ) -> asyncio.Future[None]:
         """Commit the next chunk; it is packed before the transaction, where that keeps no other process waiting."""
         packed: list[tuple[Chunk, bool]] = []
@@ -199,7 +207,7 @@ class Recording:
         if self._undone < NEVER or self.closed:
             raise SessionBroken(f"session {self.id} takes no more events")
         number = self._commits + 1
-        return self._submit(work, prepare)
+        return self._submit(work, prepare, landed)
 
     def _check_whole(self, number: int) -> None:
         """Raise ValueError if a commit before this one was lost (on the writer thread)."""
@@ -207,11 +215,14 @@ class Recording:
             raise ValueError("an earlier commit of this session failed")
 
     def _submit(
-        self, work: Callable[[Transaction], None], prepare: Callable[[], None] = lambda: None
+        self,
+        work: Callable[[Transaction], None],
+        prepare: Callable[[], None] = lambda: None,
+        landed: Landed | None = None,
     ) -> asyncio.Future[None]:
         self._commits += 1
         undone = partial(self._mark_undone, self._commits)
-        return self._store.submit(work, undone=undone, fault=self._broken, prepare=prepare)
+        return self._store.submit(work, undone=undone, fault=self._broken, prepare=prepare, landed=landed)
 
     def _broken(self, error: Exception) -> SessionBroken:
         return SessionBroken(f"session {self.id} cannot be recorded: {error}")

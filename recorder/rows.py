@@ -16,6 +16,7 @@ from recorder.store import Transaction
 from recorder.summary import Summary
 
 CHUNK_COLUMNS = "session, seq, segment, bytes_in, bytes_out, body, hash, signature"
+_INSERT_CHUNK = f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - names are ours
 
 
 def read_chunks(connection: sqlite3.Connection, session: str) -> Iterator[Chunk]:
@@ -40,7 +41,7 @@ def read_chunks(connection: sqlite3.Connection, session: str) -> Iterator[Chunk]
 def insert_chunk(transaction: Transaction, chunk: Chunk) -> None:
     """Write one chunk row."""
     transaction.connection.execute(
-        f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        _INSERT_CHUNK,
         (
             chunk.session,
             chunk.seq,

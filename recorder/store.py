@@ -18,10 +18,11 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from recorder import audit
 from recorder.errors import StoreClosed, StoreError
+from recorder.jobs import Answers, Job, Landed, Outcome, all_undone
 from recorder.seal import Signer
 from recorder.store_schema import check_ours, create_schema, is_blank
 from recorder.wal import FOLD_BYTES, WriteAheadLog
@@ -58,16 +59,6 @@ class Transaction:
         entry = audit.append(self.connection, self.signer, kind, detail, self.now_us())
         self.entries.append(entry)
         return entry
-
-
-@dataclass(slots=True)
-class _Job(Generic[T]):
-    work: Callable[[Transaction], T]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[T]
-    undone: Callable[[], None]
-    fault: Callable[[Exception], Exception]
-    prepare: Callable[[], None]
 
 
 def connect(path: Path, *, durability: Durability = "power", create: bool = False) -> sqlite3.Connection:
@@ -123,8 +114,7 @@ def append_now(path: Path, signer: Signer, kind: str, detail: Mapping[str, Any],
     return entry
 
 
-Outcome = tuple[_Job[Any], Any, Exception | None]
-_Prepared = tuple[_Job[Any], Outcome | None]
+_Prepared = tuple[Job[Any], Outcome | None]
 
 
 class Store:
@@ -151,8 +141,9 @@ class Store:
         self._turn = turn if turn is not None else contextlib.nullcontext()
         self._connection = connect(path, durability="process", create=True)
         self._log = WriteAheadLog(path, durable=durability == "power")
-        self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._unsafe: queue.SimpleQueue[list[Outcome] | None] = queue.SimpleQueue()
+        self._answers: dict[asyncio.AbstractEventLoop, Answers] = {}
         self._settling = 0
         self._settled = threading.Lock()
         self._closed = False
@@ -169,19 +160,25 @@ class Store:
         undone: Callable[[], None] = lambda: None,
         fault: Callable[[Exception], Exception] = lambda error: error,
         prepare: Callable[[], None] = lambda: None,
+        landed: Landed | None = None,
     ) -> asyncio.Future[T]:
         """Queue a job for the next transaction; its future has the result once that is on disk.
 
         Jobs are done in the order in which they are submitted. Raise StoreClosed; the future gets StoreError, or what
         `fault` makes of one of JOB_FAULTS that the job raised.
         `prepare` is called on the writer thread before `work`, and while other processes may still write. `undone` is
-        called there, before any later job's work, when the job's work was rolled back or not done.
+        called there, before any later job's work, when the job's work was rolled back or not done. `landed` is called
+        on the loop, in the order of the jobs, with the error that the future is about to get, or None; what it raises
+        goes to the loop's exception handler. It is not called once the future was cancelled.
         """
         if self._closed:
             raise StoreClosed(f"{self.path}: the recorder is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Job(work, loop, future, undone, fault, prepare))
+        answers = self._answers.get(loop)
+        if answers is None:
+            answers = self._answers[loop] = Answers(loop)
+        self._queue.put(Job(work, answers, future, undone, fault, prepare, landed))
         if self._stopped:
             self._abandon([])
         return future
@@ -226,6 +223,8 @@ class Store:
         self._thread.join()
         self._unsafe.put(None)
         self._settler.join()
+        for answers in self._answers.values():
+            answers.close()
         self._log.close()
         if not whole:
             self._connection.close()
@@ -239,16 +238,13 @@ class Store:
             self._connection.close()
 
     def _write(self) -> None:
-        batch: list[_Job[Any]] = []
+        batch: list[Job[Any]] = []
         try:
             while (job := self._queue.get()) is not None:
                 batch = [job]
                 stop = False
-                while len(batch) < BATCH_JOBS:
-                    try:
-                        another = self._queue.get_nowait()
-                    except queue.Empty:
-                        break
+                while len(batch) < BATCH_JOBS and not self._queue.empty():
+                    another = self._queue.get()
                     if another is None:
                         stop = True
                         break
@@ -260,7 +256,7 @@ class Store:
             self._stopped = True
             self._abandon(batch)
 
-    def _abandon(self, batch: list[_Job[Any]]) -> None:
+    def _abandon(self, batch: list[Job[Any]]) -> None:
         """Fail the jobs that the writer thread will not do (those that are done stay done)."""
         jobs = list(batch)
         with contextlib.suppress(queue.Empty):
@@ -269,13 +265,13 @@ class Store:
         failure = StoreError(f"{self.path}: the recorder has stopped")
         self._answer([(job, None, failure) for job in jobs])
 
-    def _commit_batch(self, batch: list[_Job[Any]]) -> None:
+    def _commit_batch(self, batch: list[Job[Any]]) -> None:
         ready = [(job, _prepared(job)) for job in batch]
         try:
             with self._turn:
                 outcomes, safe, bulk = self._transact(ready)
         except StoreError as failure:
-            self._answer(_undone(batch, failure))
+            self._answer(all_undone(batch, failure))
             return
         at_once = safe or (self._queue.empty() and not bulk)  # nothing to do meanwhile: spare the hand-over
         if at_once and self._settling == 0:
@@ -304,7 +300,7 @@ class Store:
         except (sqlite3.Error, StoreError) as error:
             self._rollback()
             failure = StoreError(f"{self.path}: cannot be written: {error}")
-            return _undone([job for job, _failed in batch], failure), True, False
+            return all_undone([job for job, _failed in batch], failure), True, False
         for entry in transaction.entries:
             self._journal(entry)
         bulk = transaction.written_bytes >= BULK_BYTES
@@ -328,18 +324,17 @@ class Store:
         try:
             self._log.sync()
         except StoreError as failure:
-            return _undone([job for job, _result, _error in outcomes], failure)
+            return all_undone([job for job, _result, _error in outcomes], failure)
         return outcomes
 
     def _answer(self, outcomes: list[Outcome]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+        by_loop: dict[Answers, list[Outcome]] = {}
         for outcome in outcomes:
-            by_loop.setdefault(outcome[0].loop, []).append(outcome)
-        for loop, group in by_loop.items():
-            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
-                loop.call_soon_threadsafe(_resolve, group)
+            by_loop.setdefault(outcome[0].answers, []).append(outcome)
+        for answers, group in by_loop.items():
+            answers.give(group)
 
-    def _run(self, job: _Job[Any], transaction: Transaction, *, alone: bool) -> Outcome:
+    def _run(self, job: Job[Any], transaction: Transaction, *, alone: bool) -> Outcome:
         """Run one job so that its own fault undoes its own work only."""
         kept = len(transaction.entries)
         if not alone:
@@ -368,7 +363,7 @@ class Store:
             pass  # the commit's own error is the one that is told
 
 
-def _prepared(job: _Job[Any]) -> Outcome | None:
+def _prepared(job: Job[Any]) -> Outcome | None:
     """Prepare a job; return how it went if it failed."""
     try:
         job.prepare()
@@ -376,19 +371,3 @@ def _prepared(job: _Job[Any]) -> Outcome | None:
         job.undone()
         return job, None, job.fault(error)
     return None
-
-
-def _undone(jobs: list[_Job[Any]], failure: StoreError) -> list[Outcome]:
-    for job in jobs:
-        job.undone()
-    return [(job, None, failure) for job in jobs]
-
-
-def _resolve(outcomes: list[Outcome]) -> None:
-    for job, result, error in outcomes:
-        if job.future.done():
-            continue
-        if error is None:
-            job.future.set_result(result)
-        else:
-            job.future.set_exception(error)

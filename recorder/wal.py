@@ -83,7 +83,8 @@ class WriteAheadLog:
         """Take note that this much was committed."""
         self._unfolded_bytes += size_bytes
         self._small_commits = 0 if bulk else self._small_commits + 1
-        self._written.set()
+        if not self._written.is_set():
+            self._written.set()
         if self._unfolded_bytes >= FOLD_BYTES or self._small_commits >= FOLD_COMMITS:
             self._small_commits = 0
             self._due.set()

@@ -127,6 +127,10 @@ class BotChannel(asyncssh.SSHServerSession[bytes]):
         if is_open(self._channel) and self._channel is not None:
             self._channel.write(data, asyncssh.EXTENDED_DATA_STDERR if error else None)
 
+    def has_room(self) -> bool:
+        """Say whether `room` would not wait."""
+        return not is_open(self._channel) or (self._room.is_set() and self._connection.has_room())
+
     async def room(self) -> None:
         """Wait until there is room for more, or the bot is gone."""
         if is_open(self._channel):
@@ -213,6 +217,10 @@ class TargetChannel(asyncssh.SSHClientSession[bytes]):
         """Send to stdin; dropped once the command is gone."""
         if is_open(self._channel) and self._channel is not None:
             self._channel.write(data)
+
+    def has_room(self) -> bool:
+        """Say whether `room` would not wait."""
+        return self._room.is_set()
 
     async def room(self) -> None:
         """Wait until there is room for more, or the command is gone."""

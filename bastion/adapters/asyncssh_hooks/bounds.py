@@ -211,6 +211,10 @@ class Bounds(_Connection):
 
     # Packets that go out.
 
+    def has_room(self) -> bool:
+        """Say whether `room` would not wait."""
+        return self._room.is_set() and not self._deferred_packets
+
     async def room(self) -> None:
         """Wait until what was written so far has gone far enough for more."""
         await self._room.wait()

@@ -65,6 +65,10 @@ class ServerConnection(Agreement, Bounds, DataPackets, SSHServerConnection):
             return self.outer.peer
         return self._peer_addr
 
+    def has_room(self) -> bool:
+        """Say whether `room` would not wait."""
+        return super().has_room() and (self.outer is None or self.outer.has_room())
+
     async def room(self) -> None:
         """Wait until what was written so far has gone far enough for more, on this connection and its outer one."""
         await super().room()

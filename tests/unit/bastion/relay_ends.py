@@ -76,6 +76,9 @@ class Near:
         self.send(data, error=error)
         await self.room()
 
+    def has_room(self) -> bool:
+        return self.taking.is_set()
+
     async def room(self) -> None:
         await self.taking.wait()
 
@@ -116,6 +119,9 @@ class Far:
     async def write(self, data: bytes) -> None:
         self.send(data)
         await self.room()
+
+    def has_room(self) -> bool:
+        return self.taking.is_set()
 
     async def room(self) -> None:
         await self.taking.wait()

@@ -138,3 +138,35 @@ async def test_a_slow_sender_is_never_paused() -> None:
         sender.send(INBOX_BYTES // 2)
         await inbox.take()
     assert sender.pauses == 0
+
+
+async def test_data_goes_straight_only_to_a_taker_that_waits_and_past_nothing_that_came_before() -> None:
+    inbox = Inbox()
+    straight: list[bytes] = []
+
+    def takes(item: Data) -> bool:
+        if len(item.data) > 3:
+            return False
+        straight.append(item.data)
+        return True
+
+    inbox.put(Data(b"1"))
+    assert await inbox.take(takes) == [Data(b"1")]
+    inbox.put(Data(b"2"))
+    waiting = asyncio.ensure_future(inbox.take(takes))
+    assert await waiting == [Data(b"2")]
+    waiting = asyncio.ensure_future(inbox.take(takes))
+    await asyncio.sleep(0)
+    inbox.put(Data(b"3"))
+    inbox.put(Data(b"long"))
+    inbox.put(Data(b"4"))
+    inbox.put(Eof())
+    assert await waiting == [Data(b"long"), Data(b"4"), Eof()]
+    assert straight == [b"3"]
+    waiting = asyncio.ensure_future(inbox.take(takes))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    inbox.put(Data(b"5"))
+    assert await inbox.take() == [Data(b"5")]
+    assert straight == [b"3"]

@@ -42,6 +42,9 @@ class Bot:
     async def write(self, data: bytes, *, error: bool = False) -> None:
         self.send(data, error=error)
 
+    def has_room(self) -> bool:
+        return True
+
     async def room(self) -> None:
         pass
 
@@ -72,6 +75,9 @@ class Far:
 
     async def write(self, data: bytes) -> None:
         self.send(data)
+
+    def has_room(self) -> bool:
+        return True
 
     async def room(self) -> None:
         pass
