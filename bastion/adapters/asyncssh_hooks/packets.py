@@ -41,7 +41,7 @@ FRAME_BYTES = 4 + 1 + 4 + BLOCK_BYTES + MINIMUM_PADDING_BYTES + TAG_BYTES  # at 
 PIECE_BYTES = 127 * 1024
 MOST_BYTES = PIECE_BYTES * 9 // 8
 BUFFER_BYTES = MOST_BYTES + MOST_BYTES // MINIMUM_PACKET_BYTES * (FRAME_BYTES + 9)  # 9: type, channel, stream
-SMALL_BYTES = 4096  # a buffer for less is not worth keeping
+SMALL_BYTES = 4096  # a buffer for less is not worth keeping, nor one for a packet of so little worth having
 SPARE_BUFFERS = 2  # of all connections together: one inside a jump writes through the one around it
 ROOM_HIGH_BYTES = 1024 * 1024  # what waits to be sent before a writer must wait in turn
 ROOM_LOW_BYTES = 512 * 1024  # and when it may go on: early, so that the far end never waits for us
@@ -76,7 +76,7 @@ class DataPackets(_Connection):
         if pkttype != MSG_IGNORE:
             super().send_packet(pkttype, *args, handler=handler)
 
-    def send_data(self, channel: SSHChannel[bytes], data: memoryview, datatype: int | None) -> int:
+    def send_data(self, channel: SSHChannel[bytes], data: bytes | memoryview, datatype: int | None) -> int:
         """Send what the window takes, as far as one write goes; return how much, 0 if it must go the long way."""
         encryption = self._send_encryption
         transport = self._transport
@@ -92,7 +92,6 @@ class DataPackets(_Connection):
         cipher = encryption._cipher
         if self._sealer is None or self._sealer[0] is not cipher:
             self._sealer = (cipher, AESGCM(cipher._key))
-        seal = self._sealer[1].encrypt_into
         whole = min(len(data), channel._send_window)
         if whole > MOST_BYTES:
             whole = PIECE_BYTES
@@ -101,9 +100,20 @@ class DataPackets(_Connection):
             head = bytes([MSG_CHANNEL_DATA]) + UInt32(channel._send_chan)
         else:
             head = bytes([MSG_CHANNEL_EXTENDED_DATA]) + UInt32(channel._send_chan) + UInt32(datatype)
+        fixed, count = cipher._iv[:4], int.from_bytes(cipher._iv[4:], "big")
+        if whole <= SMALL_BYTES and whole == most:
+            length, before, after = _frame(head, whole)
+            header = UInt32(length)
+            sealed = self._sealer[1].encrypt(cipher._iv, b"".join((before, data[:whole], after)), header)
+            cipher._iv = fixed + ((count + 1) & _COUNTER).to_bytes(8, "big")
+            self._send_seq = (self._send_seq + 1) & _SEQUENCE
+            self._rekey_bytes_sent += length
+            channel._send_window -= whole
+            self._send(header + sealed)
+            return whole
         out = _taken_buffer(whole + -(-whole // most) * (len(head) + FRAME_BYTES))
         view = memoryview(out)
-        fixed, count = cipher._iv[:4], int.from_bytes(cipher._iv[4:], "big")
+        seal = self._sealer[1].encrypt_into
         framed = at = 0
         for begin in range(0, whole, most):
             size = min(most, whole - begin)
@@ -218,6 +228,9 @@ class DataChannel(_Channel):
         if self._send_state != "open" or not data:
             super().write(data, datatype)
             return
+        alone = not self._send_buf and len(data) <= min(SMALL_BYTES, self._send_window)
+        if alone and cast(DataPackets, self._conn).send_data(self, data, datatype):
+            return  # all of it went, so that nothing is kept
         self._send_buf.append(cast(Any, (memoryview(data), datatype)))
         self._send_buf_len += len(data)
         self._flush_send_buf()

@@ -199,6 +199,24 @@ async def test_what_a_transport_still_holds_is_not_written_over(server: Running,
         assert (one.obj is other.obj) != bool(waiting)
 
 
+async def test_a_little_goes_as_far_as_the_window_and_stays_in_order(
+    server: Running, taken: dict[str, int]
+) -> None:
+    async with asyncio.timeout(20), server.connect(**GCM) as client:
+        answer = asyncio.ensure_future(ask(client, Command(b"x"), encoding=None))
+        session = await server.session
+        session.verdict.set_result(True)
+        process = await answer
+        session.channel._send_window = 3
+        for piece in (b"1", b"2345", b"6"):
+            session.channel.write(piece)
+        assert taken["sent"] == 3
+        session.channel._send_window = 100
+        session.channel.write(b"7")
+        assert await process.stdout.readexactly(7) == b"1234567"
+        assert taken["sent"] == 7
+
+
 async def test_another_cipher_takes_the_long_way(server: Running, taken: dict[str, int]) -> None:
     data = random.Random(5).randbytes(400_000)
     out, error, session = await echoed(server, data, 5, encryption_algs=["aes256-ctr"])
