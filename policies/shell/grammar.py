@@ -32,6 +32,11 @@ _TOUCHES = re.compile(rb"-[^ \t\n<>]*[0-9][<>]")
 _LONE_DASH = re.compile(rb"[ \t]+(-)[ \t]+")
 _BOTH_WAYS = re.compile(rb"(?<![^ \t\n;|&({])([0-9]*)<>(?=[ \t]*[A-Za-z0-9_./~\"'$])")
 MAX_REPAIRS = 8
+# `cat > f <<< x`, which the grammar does not know, is `cat <<< x > f`: nothing is quoted before it, none is of stdin.
+_HERE_STRING_LAST = re.compile(
+    rb"([^'\"\\`$#<>(){};&|]*[ \t])((?:(?:[12]?>>?[ \t]*[\w./~-]+|2>&1)[ \t]*)+)"
+    rb"(<<<[ \t]*(?:'[^'\n]*'|\"(?:[^\"\\`$\n]|\$(?!\())*\"|[\w./~:@%+,-]+))[ \t]*(?=\Z|[;&|\n])"
+)
 _BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command"})
 RESERVED = frozenset(
     {
@@ -87,12 +92,15 @@ def parsed(source: bytes) -> tuple[Node | None, bytes]:
     """Return the tree of a statement, and the text that it is of: what the grammar overlooks is spelt otherwise there.
 
     A newline that ends a command is `;`, as long as it is certain that it does; a lone `-` before `<<` is `\\-`; `-5`
-    and `>` do not touch; `<>`, which it does not know, is `>|`, where there is no other. What stays overlooked
-    leaves_out tells.
+    and `>` do not touch; `<>`, which it does not know, is `>|`, where there is no other; a here-string stands before
+    other redirections. What stays overlooked leaves_out tells.
     """
     root = parse(source)
     if root is None and b"<>" in source and not any(other in source for other in (b">|", b"<<")):
         source = _BOTH_WAYS.sub(rb"\1>|", source)
+        root = parse(source)
+    if root is None and (found := _HERE_STRING_LAST.match(source)):
+        source = found[1] + found[3] + b" " + found[2] + source[found.end() :]
         root = parse(source)
     for _ in range(MAX_REPAIRS if b"\n" in source[:-1] or _TOUCHES.search(source) else 0):
         edits = {} if root is None else _overlooked(root, source)

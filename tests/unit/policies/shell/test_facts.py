@@ -293,6 +293,31 @@ def test_a_script_with_values_in_it_is_opaque_and_also_read_as_what_it_most_like
 
 
 @pytest.mark.parametrize(
+    "statement",
+    [
+        "cat > /srv/x <<< 'a b'",
+        'sudo tee /etc/y > /srv/x <<< "a $b"',
+        "cat >/srv/x 2>&1 <<<a; ls",
+        "bash > /srv/x <<< 'ls'",
+    ],
+)
+def test_a_here_string_behind_a_redirection_is_known(statement: str) -> None:
+    facts = quick(statement)
+    assert not facts.flags & {Flag.UNPARSED, Flag.OPAQUE}
+    assert "/srv/x" in [touch.value.text for touch in facts.writes]
+    assert analyse(statement.encode()).flags == facts.flags
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["rm 'a > b <<< c' > f <<< x", "cat 0< a > b <<< c", "cat > f <<< a`rm x`", 'cat > f <<< "$(rm x)"'],
+)
+def test_l4_a_here_string_that_may_be_something_else_is_unparsed(statement: str) -> None:
+    facts = quick(statement)
+    assert Flag.UNPARSED in facts.flags or "rm" in [command.program.text for command in facts.commands]
+
+
+@pytest.mark.parametrize(
     "statement", ['ssh "$h" "\'$x"', 'bash -c "if $x"', 'ssh h "$x"', "find . -exec bash {} \\;"]
 )
 def test_l4_a_script_that_cannot_be_guessed_at_is_opaque(statement: str) -> None:
