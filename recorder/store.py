@@ -34,7 +34,7 @@ _SYNCHRONOUS: Mapping[Durability, str] = {"power": "FULL", "process": "NORMAL"}
 BATCH_JOBS = 256
 BUSY_MS = 2_000
 MEMORY_KIB = 4_096
-PAGE_BYTES = 16 * 1024  # bulk goes through the log in fewer, larger writes; a small commit costs the same
+PAGE_BYTES = 16 * 1024  # bulk goes through the log in fewer, larger writes; a small commit costs a little
 CHECKPOINT_PAGES = (
     512 * 1024 * 1024 // PAGE_BYTES
 )  # of the log, after which the writer folds it back by itself
