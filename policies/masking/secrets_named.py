@@ -258,8 +258,11 @@ DETECTORS = (
         "Password in .netrc",
         r"\b(?:login|account)\s{1,8}[^\s]{1,128}\s{1,8}password\s{1,8}(?P<v>[^\s]{3,256})",
         is_given,
-        matches=("machine x.example.com login me password hunter2",),
+        matches=("machine x.example.com login me password hunter2", "account  app\tpassword  hunter2"),
+        misses=("last login failed: no password given",),
         source="netrc(5)",
+        gate=r"\spassword\s",  # `login` alone is in every other line of a web server's log
+        lead=r"\S \t\r\f\v",
     ),
     _named(
         "pgpass",
