@@ -37,7 +37,7 @@ _HERE_STRING_LAST = re.compile(
     rb"([^'\"\\`$#<>(){};&|]*[ \t])((?:(?:[12]?>>?[ \t]*[\w./~-]+|2>&1)[ \t]*)+)"
     rb"(<<<[ \t]*(?:'[^'\n]*'|\"(?:[^\"\\`$\n]|\$(?!\())*\"|[\w./~:@%+,-]+))[ \t]*(?=\Z|[;&|\n])"
 )
-_BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command"})
+_BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command", "negated_command"})
 RESERVED = frozenset(
     {
         *(
