@@ -86,6 +86,8 @@ class Words:
         written = "".join(self.text(node) for node in nodes)
         parts = list(_braced(piece))
         empty = len(parts) > 1 and not all(part.text for part in parts)
+        if len(parts) > 1 and any("$" in part.text and _bare_dollar(part) for part in parts):
+            return [Word(written, "computed")]  # `{$,}x` makes an expansion of what follows the braces
         if len(parts) > MAX_BRACES or (empty and re.search(r"['\"\\]", written)):
             return [Word(written, "computed")]
         if empty:  # braces that leave nothing make no word
@@ -159,6 +161,8 @@ class Words:
                 piece.hole()  # $$ at the end of a word is no expansion in the tree
             elif self.text(node) == "$" and _NAME_BEHIND.match(self._source, node.end_byte):
                 piece.hole()  # a variable that the tree takes apart: `{}$x,`
+            elif kind == "regex" and "$" in self.text(node):
+                piece.hole()  # behind `==`, which stands outside a condition here
             else:
                 _unquote(self.text(node), piece)
         elif kind == "raw_string":
@@ -212,6 +216,10 @@ class Words:
         else:
             self._guessed.append(_HOLE)
         piece.hole()
+
+
+def _bare_dollar(piece: Piece) -> bool:
+    return any(kind == PLAIN and char == "$" for char, kind in zip(piece.text, piece.mask, strict=True))
 
 
 def _is_plain(word: Word) -> bool:
