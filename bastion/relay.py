@@ -265,7 +265,9 @@ class Relay:
         flying = self._flying[side]
         while flying and flying[0].done():
             flying.popleft()
-        if flying or self.mask is not None or self.tap is not None or len(run.data) > STRAIGHT_BYTES:
+        if flying or self._failure is not None or len(run.data) > STRAIGHT_BYTES:
+            return False
+        if self.mask is not None or self.tap is not None:
             return False
         if side == "client":
             if self.inlet is not None or not self.free() or not self.target.has_room():

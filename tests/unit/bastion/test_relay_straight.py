@@ -10,10 +10,11 @@ import pytest
 
 from bastion.ends import Outcome
 from bastion.inbox import Data
+from bastion.quota import QuotaExceeded
 from bastion.relay import STRAIGHT_BYTES
 from recorder.events import Kind
 from tests.unit.bastion.relay_ends import open_recording, open_store
-from tests.unit.bastion.test_relay import DONE, Scene
+from tests.unit.bastion.test_relay import DONE, PLENTY, Scene
 
 
 @pytest.fixture
@@ -58,3 +59,18 @@ async def test_a_little_waits_too_where_there_is_no_room(scene: Scene) -> None:
     scene.far.taking.set()
     await scene.until(lambda: scene.far.got == b"abc")
     await end(scene, task)
+
+
+async def test_l2_after_a_failure_nothing_more_goes_to_the_recorder(scene: Scene) -> None:
+    task = scene.start()
+    await asyncio.sleep(0.01)
+    scene.relay.quota.limit_bytes = scene.recording.content_bytes
+    scene.near.inbox.put(Data(b"too much"))
+    before = scene.recording.content_bytes
+    scene.relay.quota.limit_bytes = PLENTY
+    for end in (scene.near, scene.far):
+        end.inbox.put(Data(b"later"))
+    assert scene.recording.content_bytes == before
+    with pytest.raises(QuotaExceeded):
+        await task
+    assert (scene.far.got, scene.near.out) == (b"", b"")
