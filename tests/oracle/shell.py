@@ -80,9 +80,9 @@ class Shell:
         log, theirs = os.pipe()
         os.dup2(theirs, LOG_FD)
         os.close(theirs)
-        text = os.memfd_create("program")
-        os.write(text, program if on_stdin else b"")
-        os.lseek(text, 0, os.SEEK_SET)
+        text, feed = os.pipe()  # as a channel is: in a file, what runs in the background moves the place back
+        os.write(feed, program if on_stdin else b"")
+        os.close(feed)
         try:
             process = subprocess.Popen(
                 [self._bash, "-s"] if on_stdin else [self._bash, "-c", program],
