@@ -36,6 +36,9 @@ LONG_BYTES = 256  # parsing and judging more than this at once is not for the lo
 UNKNOWNS = (b"$", b"`", b"*", b"?", b"[")  # a word with one of them may be many things to a rule
 MANY_UNKNOWNS = 16
 SHOWN_CHARS = 200
+LOOKED_CHARS = (
+    SHOWN_CHARS + 8192
+)  # of a statement, to mask what a log shows of it: no value on a line is longer
 HIDDEN = "[hidden]"
 
 T = TypeVar("T")
@@ -206,9 +209,8 @@ class Gate:
     ) -> Ruling:
         ruling = Ruling(source=source, facts=facts, verdict=verdict)
         if verdict.notify:
-            shown = (HIDDEN if hidden else self._masked(facts.statement, access)[:SHOWN_CHARS]).encode(
-                "utf-8", "surrogateescape"
-            )
+            text = HIDDEN if hidden else self._masked(facts.statement[:LOOKED_CHARS], access)
+            shown = text[:SHOWN_CHARS].encode("utf-8", "surrogateescape")
             log.warning(
                 "alert session=%s %s verdict=%s rules=%s severity=%s statement=%r",
                 self.session,

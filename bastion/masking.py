@@ -18,7 +18,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -96,6 +96,7 @@ class Masking:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
         self._channels: dict[int, ChannelMask] = {}
+        self._done: dict[int, tuple[Event, Sequence[Event]]] = {}  # masked ahead, by the event's identity
 
     def begin(self, channel: int, plan: Plan | None, answers: Plan | None = None) -> None:
         """Take what is masked on a channel, from now on; of its `answers`, where that is something else."""
@@ -121,6 +122,15 @@ class Masking:
             return events
         return [masked for event in events for masked in self._event(event)]
 
+    def ahead(self, events: Sequence[Event]) -> Awaitable[None] | None:
+        """Return what masks off the loop what would take `events` long; None if nothing does."""
+        long = [event for event in events if _text_bytes(event) > SHORT_BYTES]
+        return self._mask_ahead(long) if long and self._channels else None
+
+    async def _mask_ahead(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._done[id(event)] = event, await asyncio.to_thread(self._masked, event)
+
     def text(self, channel: int, text: str) -> str:
         """Return a statement as people may see it."""
         return self.labelled(channel, text)[0]
@@ -133,6 +143,10 @@ class Masking:
     def _event(self, event: Event) -> Sequence[Event]:
         if event.kind not in _WHOLE | _TOLD:
             return [event]
+        done = self._done.pop(id(event), None)
+        return self._masked(event) if done is None else done[1]
+
+    def _masked(self, event: Event) -> Sequence[Event]:
         # What is said of the session itself is said of one of its channels.
         mask = self.of(event.channel) if event.channel else next(reversed(self._channels.values()))
         if mask is None:
@@ -184,6 +198,12 @@ class ChannelMask:
             key: self._inside(value, []) if key in _TEXTS else value for key, value in event.detail.items()
         }
         return Event(event.at_us, event.kind, event.channel, data, detail)
+
+    async def input(self, event: Event) -> list[Event]:
+        """Return what `whole` does of an event of what was judged, off the loop where that may take long."""
+        if len(event.data) <= SHORT_BYTES:
+            return self.whole(event)
+        return await asyncio.to_thread(self.whole, event)
 
     async def framed(self, events: Sequence[Event]) -> list[Event]:
         """Return events of protocols as they may be recorded: values masked in place, so that lengths stay true."""
@@ -321,6 +341,25 @@ def hits_event(beside: Event, stream: str, hits: Sequence[Hit]) -> Iterator[Even
     if hits:
         told = [[hit.detector, hit.kind, hit.action, hit.line, hit.column, hit.length] for hit in hits]
         yield Event(beside.at_us, Kind.MASK, beside.channel, b"", {"stream": stream, "hits": told})
+
+
+def _text_bytes(event: Event) -> int:
+    """Return how long the text is in which an event is looked through."""
+    if event.kind not in _WHOLE | _TOLD:
+        return 0
+    return len(event.data) + sum(map(_length, (event.detail.get(key) for key in _TEXTS)))
+
+
+def _length(value: Any) -> int:
+    match value:
+        case str():
+            return len(value)
+        case dict():
+            return sum(map(_length, value.values()))
+        case list():
+            return sum(map(_length, value))
+        case _:
+            return 0
 
 
 def _together(parts: Sequence[Passed]) -> Passed:

@@ -200,7 +200,9 @@ class Relay:
         """Record what was judged; then let go of what was allowed, and say what was not."""
         async for admitted in admissions:
             await self._append(
-                self._veiled(admitted.events), bytes_in=len(admitted.forward), bytes_out=len(admitted.shown)
+                await self._veiled(admitted.events),
+                bytes_in=len(admitted.forward),
+                bytes_out=len(admitted.shown),
             )
             if admitted.told:
                 await self.bot.write(admitted.told, error=True)
@@ -213,14 +215,14 @@ class Relay:
                 await self._append([self._event(Kind.EOF, side="client", of="denied")])
                 self.target.write_eof()
 
-    def _veiled(self, events: Sequence[Event]) -> Sequence[Event]:
+    async def _veiled(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return what was judged with its input masked, statement by statement."""
         if self.mask is None:
             return events
-        mask = self.mask
-        return [
-            one for event in events for one in (mask.whole(event) if event.kind is Kind.INPUT else [event])
-        ]
+        veiled: list[Event] = []
+        for event in events:
+            veiled += await self.mask.input(event) if event.kind is Kind.INPUT else [event]
+        return veiled
 
     async def _stream(self, side: Side, run: Data) -> None:
         """Record bytes; they go on as soon as they are committed, while the next are being recorded."""
@@ -335,8 +337,11 @@ class Relay:
         return self.recording.begin(kept, bytes_in=bytes_in, bytes_out=bytes_out, landed=landed)
 
     async def _append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
-        if events:
-            await self._begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
+        if not events:
+            return
+        if (done := self.recording.ahead(events)) is not None:
+            await done
+        await self._begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
 
 
 def _runs(items: Sequence[Item]) -> Iterator[Item]:

@@ -94,6 +94,7 @@ class Session:
         self._masking = Masking()
         scene = Scene(principal=principal, session=self.id, target=target.name, login=login)
         recording.veil = reporting.watching(self._masking.events, scene)
+        recording.ahead = self._masking.ahead
         self._holding = Holding(
             waiting,
             gate=self._gate,

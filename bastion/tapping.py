@@ -17,7 +17,7 @@ from typing import Protocol
 
 from bastion.ends import BotEnd, TargetEnd
 from bastion.inbox import Data, Inbox
-from bastion.masking import SHORT_BYTES, ChannelMask
+from bastion.masking import ChannelMask
 from bastion.metering import ChannelMeter
 from bastion.transfer import Side, Tap, Tapped, TransferError
 from bastion.transfer.look import fetched
@@ -59,14 +59,14 @@ class Tapping:
         self._mask = mask
         self._spoke = asyncio.Event()
         self._order = asyncio.Lock()
-        self._call: asyncio.Future[Tapped] | None = None
+        self._calls: set[asyncio.Future[Tapped]] = set()  # that a thread is at work in
 
     async def take(self, side: Side, data: bytes) -> None:
         """Record what the bytes of one side mean, then let them go (and what they release of the other's)."""
         size = LOOKED_INTO_BYTES if self._tap.looks else max(1, len(data))
         call = self._tap.client if side == "client" else self._tap.target
         for at in range(0, max(1, len(data)), size):
-            tapped = await self._through(side, partial(call, data[at : at + size]), len(data) - at)
+            tapped = await self._through(side, partial(call, data[at : at + size]))
             while tapped.wait is not None or tapped.more:
                 if tapped.wait is not None:
                     judged = await tapped.wait()
@@ -78,14 +78,14 @@ class Tapping:
                     tapped = await self._through(side, partial(call, b""))
         self._spoke.set()
 
-    async def _through(self, side: Side, call: Callable[[], Tapped], size: int = 0) -> Tapped:
+    async def _through(self, side: Side, call: Callable[[], Tapped]) -> Tapped:
         """Have the tap deal with something, and let go of what it lets go."""
         if not self._tap.crosses:
-            tapped = await self._tapped(call, size)
+            tapped = await self._tapped(call)
             await self._let_go(side, tapped)
         else:
             async with self._order:
-                tapped = await self._tapped(call, size)
+                tapped = await self._tapped(call)
                 await self._let_go(side, tapped)
         # With nothing for it a side that is full must not hold back what comes from it.
         if tapped.forward if side == "target" else tapped.release or tapped.told:
@@ -109,23 +109,29 @@ class Tapping:
 
     async def finish(self) -> None:
         """Record the files that were still open; a recorder that fails is told by what failed first."""
-        if self._call is not None and not self._call.done():  # a thread is at work in the tap
-            await asyncio.wait([self._call])
+        if self._calls:
+            await asyncio.wait(self._calls)
         with contextlib.suppress(RecorderError):
-            await self._recording.append(await self._events(self._tap.finish()))
+            await self._recording.append(await self._events(await self._called(self._tap.finish)))
 
     def _inbox(self, side: Side) -> Inbox:
         return self._bot.inbox if side == "client" else self._target.inbox
 
-    async def _tapped(self, call: Callable[[], Tapped], size: int) -> Tapped:
+    async def _tapped(self, call: Callable[[], Tapped]) -> Tapped:
         try:
-            if not self._tap.looks or size <= SHORT_BYTES:
-                return call()
-            self._call = asyncio.get_running_loop().run_in_executor(None, call)
-            return await asyncio.shield(self._call)
+            return await self._called(call)
         except TransferError as error:
             await self._append(await self._events(error.tapped))
             raise
+
+    async def _called(self, call: Callable[[], Tapped]) -> Tapped:
+        """Call the tap; off the loop where it looks into files: a byte may be the one that ends a block (law L11)."""
+        if not self._tap.looks:
+            return call()
+        running = asyncio.get_running_loop().run_in_executor(None, call)
+        self._calls.add(running)
+        running.add_done_callback(self._calls.discard)
+        return await asyncio.shield(running)
 
     async def _let_go(self, side: Side, tapped: Tapped) -> None:
         """Record what was found, then let go of what may go on."""

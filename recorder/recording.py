@@ -9,7 +9,7 @@ Source  docs/recording-format.md
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,7 +48,8 @@ class Header:
 class Recording:
     """One session on its way into the store. Appends are committed in the order in which they are called.
 
-    `veil` may put other events in the place of those that are to be recorded; `tail` has the last lines of them.
+    `veil` may put other events in the place of those that are to be recorded; `ahead` may do before, off the loop, what
+    takes it long. `tail` has the last lines of them.
     """
 
     def __init__(self, store: Store, header: Header) -> None:
@@ -68,6 +69,7 @@ class Recording:
         self._undone = NEVER  # the first commit that was lost: none that follows it may be kept
         self._busy = False
         self.veil: Callable[[Sequence[Event]], Sequence[Event]] = lambda events: events
+        self.ahead: Callable[[Sequence[Event]], Awaitable[None] | None] = lambda _events: None
 
     @property
     def passed_bytes(self) -> int:
@@ -103,8 +105,11 @@ class Recording:
 
     async def append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
         """Commit events, and how many bytes they let pass each way; raise StoreError or SessionBroken."""
-        if events:
-            await self.begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
+        if not events:
+            return
+        if (done := self.ahead(events)) is not None:
+            await done
+        await self.begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
 
     def rest(self) -> bool:
         """Let go of what only a busy session needs, if nothing was appended since the last call; say if it did."""

@@ -7,10 +7,11 @@ import threading
 import pytest
 
 from bastion import masking
-from bastion.masking import ON_LOOP_BYTES, PIECE_BYTES, SHORT_BYTES, ChannelMask, Stream
+from bastion.masking import ON_LOOP_BYTES, PIECE_BYTES, SHORT_BYTES, ChannelMask, Masking, Stream
 from policies.masking import open_finder
 from policies.masking.plan import Plan
 from policies.masking.redactor import Redactor
+from recorder.events import Event, Kind
 
 PLAN = Plan(finder=open_finder(), actions={})
 TOKEN = b"ghp_" + b"0123456789abcdefghijABCDEFGHIJ" + b"012345"
@@ -110,3 +111,36 @@ async def test_a_turn_ends_with_the_first_piece_that_takes_too_long(
     passed, left = await mask.taken("output", data)
     assert left == data[PIECE_BYTES:]
     assert data.startswith(passed.released)
+
+
+@pytest.mark.parametrize("kind", [Kind.STATEMENT, Kind.HOLD])
+async def test_l11_a_long_statement_is_masked_off_the_loop_before_it_is_recorded(
+    kind: Kind, places: list[str]
+) -> None:
+    made = Masking()
+    made.begin(1, PLAN)
+    text = "x " * SHORT_BYTES + TOKEN.decode()
+    detail = {"reason": text} if kind is Kind.HOLD else {}
+    data = b"" if kind is Kind.HOLD else text.encode()
+    long, short = Event(0, kind, 1, data, detail), Event(0, kind, 1, b"", {"reason": "it is short"})
+    assert made.ahead([short]) is None
+    done = made.ahead([long, short])
+    assert done is not None
+    await done
+    assert set(places) == {"off"}
+    places.clear()
+    masked = made.events([long])
+    assert places == [], "what was done ahead is not done again"
+    assert "[github-token]" in str(masked)
+    assert TOKEN.decode() not in str(masked)
+
+
+async def test_l11_long_input_that_was_judged_is_masked_off_the_loop(
+    mask: ChannelMask, places: list[str]
+) -> None:
+    for size, place in ((10, "on"), (2 * SHORT_BYTES, "off")):
+        event = Event(0, Kind.INPUT, 1, b"x " * size + TOKEN)
+        (masked, *_hits) = await mask.input(event)
+        assert masked.data.endswith(b"[github-token]")
+        assert set(places) == {place}
+        places.clear()
