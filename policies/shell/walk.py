@@ -279,6 +279,8 @@ class Walk:
 
     def _assign(self, node: Node, level: int, *, lasting: bool) -> Sequence[Word]:
         """Take an assignment; return its value, as one word where it is one."""
+        if leaves_out(node, self._source):
+            raise TooMuch("what the grammar takes for an assignment is none: there is a gap in it")
         name = node.child_by_field_name("name")
         value = node.child_by_field_name("value")
         text = assigned(self._words.text(name) if name is not None else "")
