@@ -174,7 +174,7 @@ def leaves_out(node: Node, source: bytes) -> bool:
         line = line and child.type != "heredoc_redirect"
         joined = joined and not _has_document(child)
         at = max(at, child.end_byte)
-    return False
+    return kind == "program" and not _GAP.match(source, at, node.end_byte)
 
 
 def _has_document(node: Node) -> bool:
