@@ -30,6 +30,7 @@ _JOINED = frozenset({"pipeline", "list"})  # a newline may follow what joins the
 _BARE_NEWLINE = re.compile(rb"(?<!\\)\n")
 _TOUCHES = re.compile(rb"-[^ \t\n<>]*[0-9][<>]")
 _LONE_DASH = re.compile(rb"[ \t]+(-)[ \t]+")
+_NAMES_DESCRIPTOR = re.compile(rb"(?:\A|[ \t\n;&|(])\{[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]]*\])?\}\Z")
 _BOTH_WAYS = re.compile(rb"(?<![^ \t\n;|&({])([0-9]*)<>(?=[ \t]*[A-Za-z0-9_./~\"'$])")
 MAX_REPAIRS = 8
 # `cat > f <<< x`, which the grammar does not know, is `cat <<< x > f`: nothing is quoted before it, none is of stdin.
@@ -160,7 +161,8 @@ def leaves_out(node: Node, source: bytes) -> bool:
     for child in children:
         if assigned and child.is_named and child.start_byte == at:
             return True
-        if number and child.type.endswith("_redirect") and child.start_byte == at:
+        touches = child.start_byte == at and child.type.endswith("_redirect")
+        if touches and (number or _NAMES_DESCRIPTOR.search(source, node.start_byte, at)):
             return True  # it is of a descriptor
         assigned = child.type == "variable_assignment"
         number = (child.children[-1] if child.type == "command" else child).type == "number"
