@@ -155,6 +155,10 @@ def leaves_out(node: Node, source: bytes) -> bool:
     worded = kind in _BEGINS_WITH_WORD and children[0].type != "((" and len(children) > 1
     if worded and children[0].end_byte == children[1].start_byte:
         return True
+    if children[0].type in ("((", "$((") and not _pairs(
+        source[children[0].end_byte : children[-1].start_byte]
+    ):
+        return True  # two subshells, if the inner one ends before
     at, assigned, number = node.start_byte, False, False
     line = kind in _OF_ONE_LINE or (kind == "test_command" and children[0].type == "[")
     joined = kind in _JOINED
@@ -177,6 +181,16 @@ def leaves_out(node: Node, source: bytes) -> bool:
         joined = joined and not _has_document(child)
         at = max(at, child.end_byte)
     return kind == "program" and not _GAP.match(source, at, node.end_byte)
+
+
+def _pairs(text: bytes) -> bool:
+    """Say whether parentheses stand in pairs, quoted ones among them."""
+    depth = 0
+    for paren in re.findall(rb"[()]", text):
+        depth += 1 if paren == b"(" else -1
+        if depth < 0:
+            return False
+    return not depth
 
 
 def _has_document(node: Node) -> bool:
