@@ -18,6 +18,7 @@ from bastion.demo.host import program
 from tests.campaign.case import Case, Finding, as_root
 from tests.campaign.scene import MARK, PATIENCE_S, Scene, family
 from tests.campaign.traffic import Work
+from tests.patience import looks
 
 BESIDE = ("quiet", "answer", "echo", "terminal")
 VANISHED = "bastion: web-1 closed the channel without saying how the command ended"
@@ -123,13 +124,15 @@ def _commands(work: Work) -> list[int]:
 
 
 def _server_of(work: Work) -> int:
-    """Return the process of the target's sshd that serves this work."""
-    for pid in _commands(work):
-        while pid > 1:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            pid = int(fields[1])
-            if Path(f"/proc/{pid}/comm").read_text().strip() == "sshd":
-                return pid
+    """Return the process of the target's sshd that serves this work, once it runs."""
+    for _ in looks(PATIENCE_S, 0.05):
+        for pid in _commands(work):
+            with contextlib.suppress(OSError):  # it has just ended
+                while pid > 1:
+                    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                    pid = int(fields[1])
+                    if Path(f"/proc/{pid}/comm").read_text().strip() == "sshd":
+                        return pid
     raise AssertionError(f"nothing runs for {work.mark}")
 
 

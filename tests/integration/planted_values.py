@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bastion.keyring import load_key_set
 from recorder.evidence import Evidence, Filter
@@ -47,10 +48,14 @@ def _pieces(folder: Path) -> Iterator[tuple[str, bytes]]:
     evidence = Evidence(database, load_key_set(keys))
     try:
         for entry in evidence.audit():
-            yield "the audit chain", json.dumps(dict(entry.detail), ensure_ascii=False).encode()
+            yield "the audit chain", _text(entry.detail)
         for row in evidence.sessions(Filter()):
             for event in evidence.events(row.id):
                 yield f"{row.id}, {event.kind.value} {event.channel}", event.data
-                yield f"{row.id}, details", json.dumps(event.detail, ensure_ascii=False, default=str).encode()
+                yield f"{row.id}, details", _text(event.detail)
     finally:
         evidence.close()
+
+
+def _text(detail: Mapping[str, Any]) -> bytes:
+    return json.dumps(dict(detail), ensure_ascii=False, default=str).encode("utf-8", "surrogateescape")

@@ -71,7 +71,7 @@ def test_keys_act_as_on_any_terminal(shells: World) -> None:
     with Terminal(shells, *ssh("-tt", "web-1")) as terminal:
         terminal.type("PS1='re''ady> '\n")
         terminal.until("ready> ")
-        terminal.type("echo asle''ep; sleep 600\n")
+        terminal.type("sh -c 'echo asle\"\"ep; exec sleep 600'\n")
         terminal.until("asleep")
         terminal.type("\x03")
         terminal.until("^C")
