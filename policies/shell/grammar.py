@@ -152,7 +152,11 @@ def leaves_out(node: Node, source: bytes) -> bool:
     A newline is space only where the shell goes on behind one.
     """
     children, kind = node.children, node.type
-    worded = kind in _BEGINS_WITH_WORD and children[0].type != "((" and len(children) > 1
+    worded = (
+        (kind in _BEGINS_WITH_WORD or children[0].type == "{")
+        and children[0].type != "(("
+        and len(children) > 1
+    )
     if worded and children[0].end_byte == children[1].start_byte:
         return True
     if children[0].type in ("((", "$((") and not _pairs(
