@@ -19,8 +19,8 @@ timeout() { _ran timeout "$@"; case ${1-} in -*) return 1;; esac; shift; "$@"; }
 nohup() { _ran nohup "$@"; case ${1-} in -*) return 1;; esac; "$@"; }
 setsid() { _ran setsid "$@"; case ${1-} in -*) return 1;; esac; "$@"; }
 nice() { _ran nice "$@"; if [[ ${1-} == -n ]]; then shift 2; fi; case ${1-} in -*) return 1;; esac; "$@"; }
-sh() { _ran sh "$@"; if [[ ${1-} == -c ]]; then (shift; _s=$1; shift 2; builtin eval "$_s"); elif ! (($#)); then (builtin eval "$(while IFS= read -r _l; do builtin printf '%s\n' "$_l"; done)"); fi; }
-bash() { _ran bash "$@"; if [[ ${1-} == -c ]]; then (shift; _s=$1; shift 2; builtin eval "$_s"); elif ! (($#)); then (builtin eval "$(while IFS= read -r _l; do builtin printf '%s\n' "$_l"; done)"); fi; }
+sh() { _ran sh "$@"; if [[ ${1-} == -c ]]; then (shift; while [[ ${1-} == [+-]?* ]]; do shift; done; _s=$1; shift 2; builtin eval "$_s"); elif ! (($#)); then (builtin eval "$(while IFS= read -r _l; do builtin printf '%s\n' "$_l"; done)"); fi; }
+bash() { _ran bash "$@"; if [[ ${1-} == -c ]]; then (shift; while [[ ${1-} == [+-]?* ]]; do shift; done; _s=$1; shift 2; builtin eval "$_s"); elif ! (($#)); then (builtin eval "$(while IFS= read -r _l; do builtin printf '%s\n' "$_l"; done)"); fi; }
 xargs() { _ran xargs "$@"; case ${1-} in -n1) shift;; -n) [[ ${2-} == 1 ]] || return 1; shift 2;; -*) return 1;; esac; (($#)) || return 0; "$@" x; }
 ssh() { _ran ssh "$@"; case ${1-} in -*) return 1;; esac; shift; (builtin eval "$*"); }
 find() { _ran find "$@"; while (($#)) && [[ $1 != -exec ]]; do shift; done; shift; local _w=(); while (($#)) && [[ $1 != ';' && $1 != '+' ]]; do _w+=("$1"); shift; done; "${_w[@]}"; }
