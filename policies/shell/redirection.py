@@ -102,6 +102,8 @@ def operators(redirect: Node, *, both_ways: bool) -> set[str]:
     """Return the operators of a redirection; with `both_ways`, `>|` stands for `<>`, which the grammar lacks."""
     _refuse_words(redirect)
     found = {child.type for child in redirect.children if not child.is_named}
+    if found & {">&-", "<&-"} and redirect.children[-1].is_named:
+        raise TooMuch("what follows the dash that closes a descriptor is a word")
     return (found - {">|"}) | {"<>"} if both_ways and ">|" in found else found
 
 
