@@ -36,9 +36,7 @@ LONG_BYTES = 256  # parsing and judging more than this at once is not for the lo
 UNKNOWNS = (b"$", b"`", b"*", b"?", b"[")  # a word with one of them may be many things to a rule
 MANY_UNKNOWNS = 16
 SHOWN_CHARS = 200
-LOOKED_CHARS = (
-    SHOWN_CHARS + 8192
-)  # of a statement, to mask what a log shows of it: no value on a line is longer
+LOOKED_CHARS = SHOWN_CHARS + 8192  # to mask what a log shows: no value on a line is longer
 HIDDEN = "[hidden]"
 
 T = TypeVar("T")

@@ -148,7 +148,7 @@ class Masking:
 
     def _masked(self, event: Event) -> Sequence[Event]:
         # What is said of the session itself is said of one of its channels.
-        mask = self.of(event.channel) if event.channel else next(reversed(self._channels.values()))
+        mask = self.of(event.channel) if event.channel else next(reversed(self._channels.values()), None)
         if mask is None:
             return [event]
         return mask.whole(event) if event.kind in _WHOLE else [mask.told(event)]

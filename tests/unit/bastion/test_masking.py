@@ -144,3 +144,13 @@ async def test_l11_long_input_that_was_judged_is_masked_off_the_loop(
         assert masked.data.endswith(b"[github-token]")
         assert set(places) == {place}
         places.clear()
+
+
+async def test_what_is_masked_ahead_may_outlive_its_channel() -> None:
+    made = Masking()
+    made.begin(1, PLAN)
+    done = made.ahead([Event(0, Kind.NOTICE, 0, b"x " * SHORT_BYTES)])
+    assert done is not None
+    made.end(1)
+    await done
+    assert not made.events([])
