@@ -163,16 +163,17 @@ def leaves_out(node: Node, source: bytes) -> bool:
         source[children[0].end_byte : children[-1].start_byte]
     ):
         return True  # two subshells, if the inner one ends before
-    at, assigned, number = node.start_byte, False, False
+    at, assigned, number, file = node.start_byte, False, False, False
     line = kind in _OF_ONE_LINE or (kind == "test_command" and children[0].type == "[")
     joined = kind in _JOINED
     for child in children:
-        if assigned and child.is_named and child.start_byte == at:
-            return True
-        touches = child.start_byte == at and child.type.endswith("_redirect")
-        if touches and (number or _NAMES_DESCRIPTOR.search(source, node.start_byte, at)):
+        touches, redirects = child.start_byte == at, child.type.endswith("_redirect")
+        if touches and child.is_named and (assigned or (file and not redirects)):
+            return True  # two words that are one
+        if touches and redirects and (number or _NAMES_DESCRIPTOR.search(source, node.start_byte, at)):
             return True  # it is of a descriptor
         assigned = child.type == "variable_assignment"
+        file = child.type in ("file_redirect", "herestring_redirect")
         number = (child.children[-1] if child.type == "command" else child).type == "number"
         start = child.start_byte
         if start > at:

@@ -6,6 +6,7 @@ Source  bash(1), REDIRECTION, Here Documents
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -73,16 +74,25 @@ def hides_substitution(body: Node, source: bytes) -> bool:
 
 
 def words_behind(redirects: Sequence[Node]) -> list[Node]:
-    """Return the words of the command that stand behind a redirection's file, or a here-document's delimiter."""
+    """Return the words of the command that stand behind a redirection's file, or a here-document's delimiter.
+
+    Raise TooMuch where such a word touches the file: it is a part of its name.
+    """
     found: list[Node] = []
     for at, redirect in enumerate(redirects):
         _refuse_words(redirect)
+        if any(_touch(one, after) for one, after in itertools.pairwise(redirect.children)):
+            raise TooMuch("a word that touches the file of a redirection")
         if redirect.type == "heredoc_redirect":
             found += [child for child in redirect.children if child.type in WORDS]
         elif redirect.type == "file_redirect":
             places = redirect.children_by_field_name("destination")
             found += places[1 : len(places) - (descriptor_before(redirects, at + 1) is not None)]
     return found
+
+
+def _touch(one: Node, after: Node) -> bool:
+    return one.type in (*WORDS, "heredoc_start") and after.type in WORDS and one.end_byte == after.start_byte
 
 
 def descriptor_before(redirects: Sequence[Node], at: int) -> Node | None:

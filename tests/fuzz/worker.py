@@ -1,7 +1,8 @@
 """Fuzz one target with atheris for so much processor time, and keep what was found.
 
 A find does not end the run: it is kept, with its input and stack, and the run goes on to look for others. Time is the
-processor's: a process that is stopped, or has to wait for others, gets its whole share later.
+processor's, that of programs which the target starts included: what is stopped, or has to wait for others, gets its
+whole share later.
 
 In      a target's name, seconds, a folder
 Out     FOLDER/status.json, written every few seconds; FOLDER/corpus/; FOLDER/finds/
@@ -14,7 +15,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 import traceback
 import warnings
 from pathlib import Path
@@ -33,7 +33,7 @@ class Run:
         self.name, self.limit_s, self.folder = name, cpu_s, folder
         self.executions = 0
         self.finds: dict[str, dict[str, Any]] = {}
-        self.began_s = self.told_s = time.process_time()
+        self.began_s = self.told_s = processor_s()
 
     def keep(self, error: BaseException, data: bytes) -> None:
         """Keep a find, once for each place and kind of error."""
@@ -53,7 +53,7 @@ class Run:
 
     def tell(self, *, done: bool = False) -> None:
         """Write the status, whole or not at all."""
-        self.told_s = time.process_time()
+        self.told_s = processor_s()
         status = {
             "target": self.name,
             "pid": os.getpid(),
@@ -66,6 +66,11 @@ class Run:
         fresh = self.folder / "status.tmp"
         fresh.write_text(json.dumps(status, indent=1), "utf-8")
         fresh.replace(self.folder / "status.json")
+
+
+def processor_s() -> float:
+    """Return the seconds of processor time of this process, and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def _without_values(text: str) -> str:
@@ -101,7 +106,7 @@ def main() -> None:
             watched(target, data)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a find
             run.keep(error, data)
-        now_s = time.process_time()
+        now_s = processor_s()
         if now_s - run.told_s > STATUS_EVERY_S:
             over = now_s - run.began_s >= run.limit_s
             run.tell(done=over)
