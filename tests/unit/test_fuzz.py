@@ -6,13 +6,16 @@ In      tests/vectors/fuzz/TARGET/NAME.json: `why`, and the input in hex
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.fuzz import catalog, figures, mutation
+from tests.fuzz import catalog, figures, mutation, worker
 from tests.fuzz.ssh_packets import (
     CHANNELS,
     LOGINS,
@@ -63,6 +66,13 @@ def test_a_finding_is_raised(
     target = Target(name="x", feeds="x", run=run, seeds=lambda: [b"x"], mutate=lambda data, *_: data)
     with pytest.raises((Finding, IndexError), match=what):
         watched(target, b"x")
+
+
+def test_processor_time_is_that_of_programs_too_which_a_target_starts() -> None:
+    before_s, own_s = worker.processor_s(), time.process_time()
+    subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 0.5: pass"], check=True)
+    assert time.process_time() - own_s < 0.4
+    assert worker.processor_s() - before_s >= 0.4
 
 
 def test_parts_of_an_input_are_those_that_were_packed() -> None:
