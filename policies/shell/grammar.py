@@ -14,7 +14,7 @@ import threading
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "is_word", "leaves_out", "parse", "parsed"]
+__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "ends_within", "is_word", "leaves_out", "parse", "parsed"]
 
 _LANGUAGE = Language(tree_sitter_bash.language())
 _GAP = re.compile(rb"(?:[ \t\n]|\\\n)*\Z")
@@ -37,6 +37,14 @@ MAX_REPAIRS = 8
 _HERE_STRING_LAST = re.compile(
     rb"([^'\"\\`$#<>(){};&|]*[ \t])((?:(?:[12]?>>?[ \t]*[\w./~-]+|2>&1)[ \t]*)+)"
     rb"(<<<[ \t]*(?:'[^'\n]*'|\"(?:[^\"\\`$\n]|\$(?!\())*\"|[\w./~:@%+,-]+))[ \t]*(?=\Z|[;&|\n])"
+)
+_OPERATOR = re.compile(rb"[&|;<>()]")
+_PATTERNS = frozenset({"regex", "extglob_pattern"})
+_OPAQUE_WORDS = frozenset(
+    {
+        *("string", "raw_string", "ansi_c_string", "translated_string", "expansion", "arithmetic_expansion"),
+        *("command_substitution", "process_substitution"),
+    }
 )
 _BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command", "negated_command"})
 RESERVED = frozenset(
@@ -163,16 +171,18 @@ def leaves_out(node: Node, source: bytes) -> bool:
         source[children[0].end_byte : children[-1].start_byte]
     ):
         return True  # two subshells, if the inner one ends before
-    at, assigned, number, file = node.start_byte, False, False, False
+    at, assigned, number, file, word = node.start_byte, False, False, False, False
+    declares = kind in ("declaration_command", "unset_command")
     line = kind in _OF_ONE_LINE or (kind == "test_command" and children[0].type == "[")
     joined = kind in _JOINED
     for child in children:
         touches, redirects = child.start_byte == at, child.type.endswith("_redirect")
-        if touches and child.is_named and (assigned or (file and not redirects)):
+        if touches and child.is_named and (assigned or ((file or (declares and word)) and not redirects)):
             return True  # two words that are one
         if touches and redirects and (number or _NAMES_DESCRIPTOR.search(source, node.start_byte, at)):
             return True  # it is of a descriptor
         assigned = child.type == "variable_assignment"
+        word = child.is_named
         file = child.type in ("file_redirect", "herestring_redirect")
         number = (child.children[-1] if child.type == "command" else child).type == "number"
         start = child.start_byte
@@ -186,6 +196,23 @@ def leaves_out(node: Node, source: bytes) -> bool:
         joined = joined and not _has_document(child)
         at = max(at, child.end_byte)
     return kind == "program" and not _GAP.match(source, at, node.end_byte)
+
+
+def ends_within(test: Node) -> bool:
+    """Say whether a test in single brackets has an operator inside it that to the shell ends or redirects a command.
+
+    The grammar reads `[ a&rm ]` by the rules of `[[ … ]]`, but `[` is a program: there, `rm ]` is the next one.
+    """
+    nodes = list(test.children)
+    while nodes:
+        node = nodes.pop()
+        if node.type in _OPAQUE_WORDS:
+            continue
+        if node.child_count:
+            nodes += node.children
+        elif (not node.is_named or node.type in _PATTERNS) and _OPERATOR.search(node.text or b""):
+            return True
+    return False
 
 
 def _pairs(text: bytes) -> bool:

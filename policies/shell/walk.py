@@ -15,7 +15,7 @@ from policies.facts import Flag, Word
 from policies.shell import latent
 from policies.shell.definitions import assigned, defined, is_grave
 from policies.shell.findings import Findings, TooMuch
-from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, leaves_out, parsed
+from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, ends_within, leaves_out, parsed
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
     OF_HEREDOC,
@@ -266,6 +266,8 @@ class Walk:
     def _visit_test_command(self, node: Node, stdin: Stdin, level: int) -> None:
         latent.written(self.findings, self._words.text(node))
         if node.children[0].type == "[":
+            if ends_within(node):
+                raise TooMuch("an operator of the shell's own between [ and ]")
             self.findings.add([Word("["), Word(self._words.text(node)[1:].strip(), "computed")], self._parent)
         for child in node.children:
             if child.child_count:
@@ -349,11 +351,9 @@ class Walk:
                     self._inside(child, "file", level)
             return
         found = operators(redirect, both_ways=self._both_ways)
-        places: list[Node] = []
-        for child in redirect.children:
-            if child.is_named and child.type != "file_descriptor":
-                places.append(child)
-                self._inside(child, "file", level)
+        places = [child for child in redirect.children if child.is_named and child.type != "file_descriptor"]
+        for place in places[:1]:  # what is behind it are words of the command
+            self._inside(place, "file", level)
         for word in self._words.of(places[:1]) if places else ():
             if found & {">&", "<&"} and (re.fullmatch(r"\d+-?|-", word.text)):
                 continue
