@@ -72,14 +72,14 @@ _TOKENS = (
     rb"(?<=[ \t])\{\}(?=[ \t\n;)&|/]|\Z)",
     rb"!=",
     rb"\[[A-Za-z0-9_-]++\](?=[A-Za-z0-9_.*/ -]|\Z)",
-    rb"(?<!\\[!-~])\{(?:[A-Za-z0-9_./,*-]|\{[A-Za-z0-9_./,*-]++\})++\}(?![<>\\])",
+    rb"(?<!\\[!-~])\{(?!,+\})(?:[A-Za-z0-9_./,*-]|\{[A-Za-z0-9_./,*-]++\})++\}(?![<>\\])",
     rb"(?<=[ \t\n;])\#[^\n`]*+",
 )
 _TOKEN = re.compile(b"|".join(_TOKENS))
 _AHEAD = rb"(?:^|[;&|(){!\n]|\b(?:if|then|elif|else|while|until|do|time)[ \t\n])[ \t]*+"
 _KEYWORD = re.compile(
     _AHEAD
-    + rb"(?:(coproc|case|select|function)\b|(time)(?=[ \t]+[-!{(\\\n]|[ \t]+(?:if|while|for|until|time)\b))"
+    + rb"(?:(coproc|case|select|function)\b|(time)(?=[ \t]*[<>]|[ \t]+[-!{(\\\n]|[ \t]+(?:if|while|for|until|time)\b))"
 )
 
 

@@ -14,7 +14,7 @@ import threading
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "ends_within", "is_word", "leaves_out", "parse", "parsed"]
+__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "is_word", "leaves_out", "parse", "parsed"]
 
 _LANGUAGE = Language(tree_sitter_bash.language())
 _GAP = re.compile(rb"(?:[ \t\n]|\\\n)*\Z")
@@ -173,7 +173,10 @@ def leaves_out(node: Node, source: bytes) -> bool:
         return True  # two subshells, if the inner one ends before
     at, assigned, number, file, word = node.start_byte, False, False, False, False
     declares = kind in ("declaration_command", "unset_command")
-    line = kind in _OF_ONE_LINE or (kind == "test_command" and children[0].type == "[")
+    single = kind == "test_command" and children[0].type == "["
+    if single and _ends_within(node, source):
+        return True
+    line = kind in _OF_ONE_LINE or single
     joined = kind in _JOINED
     for child in children:
         touches, redirects = child.start_byte == at, child.type.endswith("_redirect")
@@ -198,8 +201,8 @@ def leaves_out(node: Node, source: bytes) -> bool:
     return kind == "program" and not _GAP.match(source, at, node.end_byte)
 
 
-def ends_within(test: Node) -> bool:
-    """Say whether a test in single brackets has an operator inside it that to the shell ends or redirects a command.
+def _ends_within(test: Node, source: bytes) -> bool:
+    """Say whether a test in single brackets holds what to the shell ends or redirects a command.
 
     The grammar reads `[ a&rm ]` by the rules of `[[ … ]]`, but `[` is a program: there, `rm ]` is the next one.
     """
@@ -210,6 +213,11 @@ def ends_within(test: Node) -> bool:
             continue
         if node.child_count:
             nodes += node.children
+            if any(
+                _BARE_NEWLINE.search(source, before.end_byte, after.start_byte)
+                for before, after in itertools.pairwise(node.children)
+            ):
+                return True
         elif (not node.is_named or node.type in _PATTERNS) and _OPERATOR.search(node.text or b""):
             return True
     return False

@@ -319,6 +319,8 @@ class KnownPrograms(Programs):
                 self._nested(walk, one.script, place, inner, reads=fed if inner in ("text", "pipe") else None)
                 self._likely(walk, one.parts or (one.script,), place, inner)
                 continue
+            if not one.words:
+                continue
             self.fed = fed if inner in ("text", "pipe") else None
             if name == "xargs" and one.words[-1].form == "computed" and len(one.words) > 1:
                 base = posixpath.basename(one.words[0].text)

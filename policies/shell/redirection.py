@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from policies.shell.findings import TooMuch
-from policies.shell.grammar import Node, is_word
+from policies.shell.grammar import Node, is_word, leaves_out
 
 WORDS = (
     "word",
@@ -102,15 +102,18 @@ def descriptor_before(redirects: Sequence[Node], at: int) -> Node | None:
     places = redirects[at - 1].children_by_field_name("destination")
     touches = (
         len(places) > 1
+        and redirects[at].children[0].type not in ("&>", "&>>")  # these have none
         and places[-1].end_byte == redirects[at].start_byte
         and (places[-1].text or b"").isdigit()
     )
     return places[-1] if touches else None
 
 
-def operators(redirect: Node, *, both_ways: bool) -> set[str]:
+def operators(redirect: Node, source: bytes, *, both_ways: bool) -> set[str]:
     """Return the operators of a redirection; with `both_ways`, `>|` stands for `<>`, which the grammar lacks."""
     _refuse_words(redirect)
+    if leaves_out(redirect, source):
+        raise TooMuch("a part of a redirection is in no part of the tree")
     found = {child.type for child in redirect.children if not child.is_named}
     if found & {">&-", "<&-"} and redirect.children[-1].is_named:
         raise TooMuch("what follows the dash that closes a descriptor is a word")

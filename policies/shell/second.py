@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 import select
 import subprocess
@@ -265,8 +266,8 @@ def _declared(arguments: list[dict[str, Any]]) -> Iterator[_Certain]:
             yield name if "Index" not in one else None
         else:
             value = _word(one["Value"]) if "Value" in one else ""
-            plain = isinstance(value, str) and not ({"Index", "Array", "Append"} & one.keys())
-            yield f"{name}={value}" if plain else None
+            plain = isinstance(value, str) and not ({"Index", "Array"} & one.keys())
+            yield f"{name}{'+' if 'Append' in one else ''}={value}" if plain else None
 
 
 def _redirection(redirection: dict[str, Any], found: _Found) -> None:
@@ -321,16 +322,21 @@ def _differs(found: _Found, facts: Facts, parent: int | None) -> str:
     theirs = [_certain(command) for command in _top(facts, parent)]
     if len(ours) != len(theirs):
         return f"two parsers find different commands: {_named(theirs)}, {_named(ours)}"
-    for words in sorted(ours, key=lambda words: -sum(word is not None for word in words)):
-        fits = next((place for place, other in enumerate(theirs) if _fits(words, other)), None)
-        if fits is None:
+    for words in sorted(ours, key=_known, reverse=True):
+        fits = [place for place, other in enumerate(theirs) if _fits(words, other)]
+        if not fits:
             return f"two parsers find different words of {_named([words])}"
-        del theirs[fits]
+        del theirs[max(fits, key=lambda place: _known(theirs[place]))]
     named = Counter(_last(touch.value.text) for touch in (*facts.reads, *facts.writes, *facts.contacts))
     for file in (file for file in found.files if isinstance(file, str)):
-        if not file.startswith("/dev/") and not named[_last(file)]:
+        if file and not file.startswith("/dev/") and not named[_last(posixpath.normpath(file))]:
             return "two parsers find different redirections"
     return ""
+
+
+def _known(words: Sequence[_Certain]) -> int:
+    """Return how many words are certain."""
+    return sum(word is not None for word in words)
 
 
 def _top(facts: Facts, parent: int | None) -> Iterator[Command]:
@@ -365,7 +371,8 @@ def _fits(words: Sequence[_Certain], other: Sequence[str | None]) -> bool:
 
 
 def _same(one: _Certain, two: str | None) -> bool:
-    return two is None or two.startswith("~") if one is None else one == two
+    """Say whether two words may be the same; `~` is $HOME, and what the first calls computed may be certain too."""
+    return two is None or (two.startswith("~") or "=~" in two if one is None else one == two)
 
 
 def _last(path: str) -> str:

@@ -15,7 +15,7 @@ from policies.facts import Flag, Word
 from policies.shell import latent
 from policies.shell.definitions import assigned, defined, is_grave
 from policies.shell.findings import Findings, TooMuch
-from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, ends_within, leaves_out, parsed
+from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, leaves_out, parsed
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
     OF_HEREDOC,
@@ -204,11 +204,10 @@ class Walk:
         behind = words_behind(redirects)
         children = sorted([*node.children, *behind], key=starts_at) if behind else node.children
         for child in (*children, *more):
-            kind = child.type
-            if kind == "variable_assignment":
+            if child.type == "variable_assignment":
                 assigned.append(child)
-            elif kind.endswith("_redirect"):
-                pass
+            elif child.type.endswith("_redirect"):
+                continue
             elif groups and child.start_byte == groups[-1][-1].end_byte:
                 groups[-1].append(child)
             else:
@@ -266,8 +265,6 @@ class Walk:
     def _visit_test_command(self, node: Node, stdin: Stdin, level: int) -> None:
         latent.written(self.findings, self._words.text(node))
         if node.children[0].type == "[":
-            if ends_within(node):
-                raise TooMuch("an operator of the shell's own between [ and ]")
             self.findings.add([Word("["), Word(self._words.text(node)[1:].strip(), "computed")], self._parent)
         for child in node.children:
             if child.child_count:
@@ -317,7 +314,7 @@ class Walk:
         """Return where a command reads from, given its redirections; literal text goes to `programs.fed`."""
         for at, redirect in enumerate(redirects):
             if redirect.type == "file_redirect":
-                found = operators(redirect, both_ways=self._both_ways)
+                found = operators(redirect, self._source, both_ways=self._both_ways)
                 if is_of_input(redirects, at, found):
                     stdin = stdin if copies_input(redirect) else "file"  # it may copy what is read already
                     self._programs.file = self._read_on(redirect, copies=bool(found & {"<&", ">&"}))
@@ -326,10 +323,9 @@ class Walk:
                 self._programs.fed = text[0].text if len(text) == 1 and text[0].form != "computed" else None
             elif redirect.type == "heredoc_redirect":
                 self._programs.fed = heredoc_text(redirect, self._source)
-                stdin = "text"
-                inner = [child for child in redirect.children if child.type == "file_redirect"]
-                if any(child.type == "<" for part in inner for child in part.children):
-                    stdin = "file"
+                inner = [part for part in redirect.children if part.type == "file_redirect"]
+                of_file = any(child.type == "<" for part in inner for child in part.children)
+                stdin = "file" if of_file else "text"
         return stdin
 
     def _read_on(self, redirect: Node, *, copies: bool) -> Word | None:
@@ -350,7 +346,7 @@ class Walk:
                 elif redirect.type == "herestring_redirect":
                     self._inside(child, "file", level)
             return
-        found = operators(redirect, both_ways=self._both_ways)
+        found = operators(redirect, self._source, both_ways=self._both_ways)
         places = [child for child in redirect.children if child.is_named and child.type != "file_descriptor"]
         for place in places[:1]:  # what is behind it are words of the command
             self._inside(place, "file", level)
@@ -363,6 +359,10 @@ class Walk:
                 self.findings.read(word)
             if found & {">", ">>", ">|", "&>", "&>>", "<>", ">&"}:
                 self.findings.write(word)
+
+    def _visit_file_redirect(self, node: Node, stdin: Stdin, level: int) -> None:  # of `$(<file)`, alone
+        self._redirected_by([node], None, stdin, level)
+        self._redirect(node, level)
 
     def _heredoc_body(self, redirect: Node, body: Node, level: int) -> None:
         if is_quoted(redirect, self._source):

@@ -21,6 +21,7 @@ PLACES = {
     "recording": ("recording_target", "RECORDING"),
     "statement": ("shell_targets", "STATEMENT"),
     "script": ("shell_targets", "SCRIPT"),
+    "parsers": ("shell_targets", "PARSERS"),
     "oracle": ("shell_targets", "ORACLE"),
 }
 

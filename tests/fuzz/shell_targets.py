@@ -19,6 +19,7 @@ from tests.oracle.generator import Programs
 from tests.oracle.input_trial import untold_input
 from tests.oracle.mutation import mutated
 from tests.oracle.odd import ODD
+from tests.oracle.opinions import LONGEST_BYTES, changed, disagreement, lines
 from tests.oracle.shell import Shell
 from tests.oracle.trial import untold
 
@@ -34,17 +35,14 @@ def _seeds() -> list[bytes]:
     return [*odd, *found]
 
 
-@cache
-def _ordinary() -> list[bytes]:
-    return [line for line in (VECTORS / "ordinary.txt").read_bytes().split(b"\n") if line]
-
-
 def _mutate(data: bytes, random: Random, havoc: Havoc) -> bytes:
     match random.randrange(6):
         case 0:
             return havoc(data or b"\0")
         case 1:
             return Programs(random, random.choice((0, 1, 2))).program().encode()
+        case 2:
+            return changed(random)
         case _:
             return mutated(random, data, _seeds())
 
@@ -89,6 +87,15 @@ def _shell() -> Shell:
     return shell
 
 
+def parsers(data: bytes) -> None:
+    """Read a statement by both parsers where the first alone would be trusted; they find the same."""
+    require(not (why := disagreement(data)), why)
+
+
+def _mutate_line(data: bytes, random: Random, _havoc: Havoc) -> bytes:
+    return mutated(random, data, lines()) if random.random() < 0.5 else changed(random)
+
+
 def run(data: bytes) -> None:
     """Run a program in bash; the facts tell of all that runs, as an argument and from stdin."""
     for what, runs in (("", untold(_shell(), data)), (" from stdin", untold_input(_shell(), data))):
@@ -99,7 +106,7 @@ STATEMENT = Target(
     name="statement",
     feeds="a shell statement to the analyser",
     run=statement,
-    seeds=lambda: [*_seeds(), *_ordinary()],
+    seeds=lambda: [*_seeds(), *lines()],
     mutate=_mutate,
 )
 SCRIPT = Target(
@@ -108,6 +115,14 @@ SCRIPT = Target(
     run=script,
     seeds=lambda: [b"\n".join(_seeds()[at : at + 3]) + b"\n" for at in range(0, len(_seeds()), 3)],
     mutate=_mutate,
+)
+PARSERS = Target(
+    name="parsers",
+    feeds="lines as people type them, changed, to both parsers: what is not in doubt must be the same to both",
+    run=parsers,
+    seeds=lines,
+    mutate=_mutate_line,
+    most_bytes=2 * LONGEST_BYTES,
 )
 ORACLE = Target(
     name="oracle",

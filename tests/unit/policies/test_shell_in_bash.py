@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from policies.facts import Facts, Flag
-from policies.shell import analyse, doubtful
+from policies.shell import analyse, doubtful, quick
 from tests.oracle.claims import UNKNOWN, missing
+from tests.oracle.opinions import changed, disagreement, lines
 from tests.oracle.shell import Shell
 from tests.oracle.trial import trial, untold
 
@@ -48,6 +50,27 @@ def test_l4_no_program_runs_that_the_facts_do_not_tell_of(shell: Shell) -> None:
     assert figures.known > figures.ran * 0.7, "most of what ran is said to be unknown, and so proves nothing"
     assert figures.unknown < figures.sampled * 0.6
     assert figures.guarded > 0, "the second parser has nothing to do"
+
+
+def test_l4_what_is_not_in_doubt_is_the_same_to_the_second_parser() -> None:
+    random = Random(7)
+    programs = [changed(random) for _ in range(PROGRAMS)]
+    assert {program: why for program in programs if (why := disagreement(program))} == {}
+    assert sum(not doubtful(program) for program in programs) > PROGRAMS * 0.4, "most are in doubt anyway"
+
+
+def test_a_difference_between_the_parsers_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.oracle.opinions.doubtful", lambda _program: "")
+    assert disagreement(b"t\\ime m1")
+    assert not disagreement(b"m1 | m2 >x")
+
+
+def test_t24_no_statement_that_is_cut_short_is_too_much_for_the_analyser() -> None:
+    for line in lines():
+        words = line.split(b" ")
+        for end in range(1, len(words)):
+            for tail in (b"", b" "):
+                assert quick(b" ".join(words[:end]) + tail).statement
 
 
 def test_at_most_two_of_a_hundred_ordinary_lines_are_not_understood() -> None:
