@@ -8,8 +8,11 @@ Source  docs/policies.md, Facts
 
 from __future__ import annotations
 
+import logging
 import re
+import traceback
 import unicodedata
+from pathlib import Path
 
 from policies.facts import Facts, Flag, Word, unparsed
 from policies.shell.doubt import doubtful
@@ -19,6 +22,9 @@ from policies.shell.programs import KnownPrograms
 from policies.shell.walk import Walk
 
 MAX_STATEMENT_BYTES = 64 * 1024
+OWN_FAULT = "the analyser failed over it, which is a fault of its own"
+
+log = logging.getLogger("policies.shell")
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_./-][A-Za-z0-9_./:@%+,-]*(?:[ ]+[A-Za-z0-9_./:=@%+,-]+)*[ ]*\n?")
 _OPENS = RESERVED | {"time", "coproc", "in"}
@@ -61,9 +67,18 @@ def _first(data: bytes) -> Findings | Facts:
         return unparsed(text, str(error))
     except RecursionError:
         return unparsed(text, "nested too deeply")
+    except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        log.error("%s: %s", OWN_FAULT, _place(error))
+        return unparsed(text, OWN_FAULT)
     if not data.isascii() or not text.isprintable():
         _note_hidden(findings, text)
     return findings
+
+
+def _place(error: Exception) -> str:
+    """Return what went wrong and where, without what the statement says."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.name} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _spelt_out(data: bytes) -> bytes:

@@ -318,7 +318,7 @@ def _at_home(before: str, quoted: str) -> str:
 
 def _differs(found: _Found, facts: Facts, parent: int | None) -> str:
     """Return in what the two differ, over the script of the command at `parent`; "" if they agree."""
-    ours = [words for words in found.commands if words[0] not in _GRAMMAR]
+    ours = [words for words in map(_behind_time, found.commands) if words[0] not in _GRAMMAR]
     theirs = [_certain(command) for command in _top(facts, parent)]
     if len(ours) != len(theirs):
         return f"two parsers find different commands: {_named(theirs)}, {_named(ours)}"
@@ -332,6 +332,12 @@ def _differs(found: _Found, facts: Facts, parent: int | None) -> str:
         if file and not file.startswith("/dev/") and not named[_last(posixpath.normpath(file))]:
             return "two parsers find different redirections"
     return ""
+
+
+def _behind_time(words: tuple[_Certain, ...]) -> tuple[_Certain, ...]:
+    """Return what a program named as a word of the grammar starts (`x= time a`); the command itself, if it is none."""
+    named = words[0] in ("time", "coproc") and len(words) > 1 and isinstance(words[1], str)
+    return words[1:] if named and not str(words[1]).startswith("-") else words
 
 
 def _known(words: Sequence[_Certain]) -> int:

@@ -13,6 +13,7 @@ from random import Random
 
 from policies.facts import Flag
 from policies.shell import MAX_STATEMENT_BYTES, doubtful, quick
+from policies.shell.analyse import OWN_FAULT
 from policies.shell.assembler import ShellAssembler
 from tests.fuzz.target import Havoc, Target, require
 from tests.oracle.generator import Programs
@@ -50,6 +51,7 @@ def _mutate(data: bytes, random: Random, havoc: Havoc) -> bytes:
 def statement(data: bytes) -> None:
     """Say what a statement would do; whatever it is, the facts are of one piece."""
     facts = quick(data)
+    require(OWN_FAULT not in facts.why.values(), OWN_FAULT)
     require(isinstance(doubtful(data), str), "no answer whether it is in doubt")
     json.dumps(facts.as_json())
     for place, command in enumerate(facts.commands):

@@ -9,6 +9,7 @@ import pytest
 
 from policies.facts import Facts, Flag
 from policies.shell import analyse, doubtful, quick
+from policies.shell.analyse import OWN_FAULT
 from tests.oracle.claims import UNKNOWN, missing
 from tests.oracle.opinions import changed, disagreement, lines
 from tests.oracle.shell import Shell
@@ -60,8 +61,9 @@ def test_l4_what_is_not_in_doubt_is_the_same_to_the_second_parser() -> None:
 
 
 def test_a_difference_between_the_parsers_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.oracle.opinions.doubtful", lambda _program: "")
-    assert disagreement(b"t\\ime m1")
+    monkeypatch.setattr("tests.oracle.opinions.quick", lambda _program: analyse("m1 x"))
+    assert disagreement(b"m1 y") == "two parsers find different words of m1"
+    monkeypatch.undo()
     assert not disagreement(b"m1 | m2 >x")
 
 
@@ -70,7 +72,20 @@ def test_t24_no_statement_that_is_cut_short_is_too_much_for_the_analyser() -> No
         words = line.split(b" ")
         for end in range(1, len(words)):
             for tail in (b"", b" "):
-                assert quick(b" ".join(words[:end]) + tail).statement
+                assert OWN_FAULT not in quick(b" ".join(words[:end]) + tail).why.values()
+
+
+def test_a_fault_of_the_analyser_is_no_exception_and_is_logged_without_the_statement(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> None:
+        raise LookupError("hunter2")
+
+    monkeypatch.setattr("policies.shell.programs.places", fails)
+    facts = analyse("m1 hunter2")
+    assert facts.why == {Flag.UNPARSED: OWN_FAULT}
+    assert "LookupError in fails" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_at_most_two_of_a_hundred_ordinary_lines_are_not_understood() -> None:
