@@ -14,7 +14,7 @@ import threading
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "is_word", "leaves_out", "parse", "parsed"]
+__all__ = ["BRANCHES", "LOOSE", "RESERVED", "Node", "is_word", "leaves_out", "no_program", "parse", "parsed"]
 
 _LANGUAGE = Language(tree_sitter_bash.language())
 _GAP = re.compile(rb"(?:[ \t\n]|\\\n)*\Z")
@@ -38,6 +38,7 @@ _HERE_STRING_LAST = re.compile(
     rb"([^'\"\\`$#<>(){};&|]*[ \t])((?:(?:[12]?>>?[ \t]*[\w./~-]+|2>&1)[ \t]*)+)"
     rb"(<<<[ \t]*(?:'[^'\n]*'|\"(?:[^\"\\`$\n]|\$(?!\())*\"|[\w./~:@%+,-]+))[ \t]*(?=\Z|[;&|\n])"
 )
+_ASSIGNS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _OPERATOR = re.compile(rb"[&|;<>()]")
 _PATTERNS = frozenset({"regex", "extglob_pattern"})
 _OPAQUE_WORDS = frozenset(
@@ -154,6 +155,11 @@ def is_word(node: Node) -> bool:
     return node.type == "file_descriptor" and not (node.text or b"").isdigit()
 
 
+def no_program(word: str) -> bool:
+    """Say whether what the grammar takes for a program is a word of the shell's own, or an assignment as `_=` is."""
+    return word in RESERVED or _ASSIGNS.match(word) is not None
+
+
 def leaves_out(node: Node, source: bytes) -> bool:
     """Say whether something but space lies between the children of a node, or no space where there must be some.
 
@@ -180,6 +186,8 @@ def leaves_out(node: Node, source: bytes) -> bool:
     joined = kind in _JOINED
     for child in children:
         touches, redirects = child.start_byte == at, child.type.endswith("_redirect")
+        if kind == "command" and child.type == "regex":
+            return True  # behind `==`, words and the blanks between them
         if touches and child.is_named and (assigned or ((file or (declares and word)) and not redirects)):
             return True  # two words that are one
         if touches and redirects and (number or _NAMES_DESCRIPTOR.search(source, node.start_byte, at)):

@@ -12,6 +12,7 @@ Source  mvdan/sh (shfmt 3), in the wheel shfmt-py; its typed JSON follows the Go
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import posixpath
@@ -336,8 +337,10 @@ def _differs(found: _Found, facts: Facts, parent: int | None) -> str:
 
 def _behind_time(words: tuple[_Certain, ...]) -> tuple[_Certain, ...]:
     """Return what a program named as a word of the grammar starts (`x= time a`); the command itself, if it is none."""
-    named = words[0] in ("time", "coproc") and len(words) > 1 and isinstance(words[1], str)
-    return words[1:] if named and not str(words[1]).startswith("-") else words
+    if words[0] not in ("time", "coproc"):
+        return words
+    behind = list(itertools.dropwhile(lambda word: isinstance(word, str) and word.startswith("-"), words[1:]))
+    return tuple(behind) or words
 
 
 def _known(words: Sequence[_Certain]) -> int:

@@ -15,7 +15,7 @@ from policies.facts import Flag, Word
 from policies.shell import latent
 from policies.shell.definitions import assigned, defined, is_grave
 from policies.shell.findings import Findings, TooMuch
-from policies.shell.grammar import BRANCHES, LOOSE, RESERVED, Node, leaves_out, parsed
+from policies.shell.grammar import BRANCHES, LOOSE, Node, leaves_out, no_program, parsed
 from policies.shell.meaning import Programs, Stdin
 from policies.shell.redirection import (
     OF_HEREDOC,
@@ -213,7 +213,7 @@ class Walk:
             else:
                 groups.append([child])
         inner = self._redirected(redirects, stdin) if redirects else stdin
-        if groups and self._words.text(groups[0][0]) in RESERVED:
+        if groups and no_program(self._words.text(groups[0][0])):
             raise TooMuch("a word of the shell's own where a program should be")
         words = [word for group in groups for word in self._words.of(group)]
         for child in assigned:
