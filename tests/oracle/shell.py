@@ -77,6 +77,7 @@ class Shell:
             shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(mode=0o777)
         self._work.chmod(0o777)
+        (self._work / "~").mkdir()
         log, theirs = os.pipe()
         os.dup2(theirs, LOG_FD)
         os.close(theirs)
@@ -93,7 +94,7 @@ class Shell:
                 env={
                     "PATH": "nowhere",
                     "BASH_ENV": str(self._stubs),
-                    "HOME": str(self._work),
+                    "HOME": "~",  # as the facts name it
                     "LC_ALL": "C.UTF-8",
                     "PROCESSES": "128" if self._nobody else "unlimited",
                 },
