@@ -195,7 +195,7 @@ def leaves_out(node: Node, source: bytes) -> bool:
         assigned = child.type == "variable_assignment"
         word = child.is_named
         file = child.type in ("file_redirect", "herestring_redirect")
-        number = (child.children[-1] if child.type == "command" else child).type == "number"
+        number = _last(child).type == "number"
         start = child.start_byte
         if start > at:
             if kind == "variable_assignment":
@@ -207,6 +207,13 @@ def leaves_out(node: Node, source: bytes) -> bool:
         joined = joined and not _has_document(child)
         at = max(at, child.end_byte)
     return kind == "program" and not _GAP.match(source, at, node.end_byte)
+
+
+def _last(node: Node) -> Node:
+    """Return the last word of a statement."""
+    while node.type in ("command", *_JOINED, "negated_command"):
+        node = node.children[-1]
+    return node
 
 
 def _ends_within(test: Node, source: bytes) -> bool:

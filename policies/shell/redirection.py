@@ -10,8 +10,10 @@ import itertools
 import re
 from collections.abc import Sequence
 
+from policies.facts import Word
 from policies.shell.findings import TooMuch
 from policies.shell.grammar import Node, is_word, leaves_out
+from policies.shell.words import Words
 
 WORDS = (
     "word",
@@ -127,6 +129,15 @@ def is_of_input(redirects: Sequence[Node], at: int, found: set[str]) -> bool:
     numbers += [child for child in redirects[at].children if child.type == "file_descriptor"]
     number = [one.text for one in numbers]
     return number == [b"0"] or (not number and bool(found & {"<", "<&", "<>", "<&-"}))
+
+
+def read_on(redirect: Node, words: Words, *, copies: bool) -> Word | None:
+    """Return the file that a command reads, if any; which one a descriptor is of that is copied is not known."""
+    places = redirect.children_by_field_name("destination")[:1]
+    if not places or words.text(places[0]) == "-":
+        return None
+    found = words.of(places)
+    return found[0] if len(found) == 1 and not copies else Word(words.text(redirect), "computed")
 
 
 def _refuse_words(redirect: Node) -> None:

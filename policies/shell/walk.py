@@ -25,6 +25,7 @@ from policies.shell.redirection import (
     is_of_input,
     is_quoted,
     operators,
+    read_on,
     starts_at,
     words_behind,
 )
@@ -85,6 +86,8 @@ class Walk:
                 self.findings.flag(Flag.BACKGROUND, "goes on in the background")
             elif child.type in ("||", ";", "\n"):
                 self._unsure()
+            else:
+                self._inside(child, stdin, level)
         self._conditional -= branch
         self._words.plain.discard(plain)
         if kind in ("subshell", "command_substitution", "process_substitution"):
@@ -317,7 +320,7 @@ class Walk:
                 found = operators(redirect, self._source, both_ways=self._both_ways)
                 if is_of_input(redirects, at, found):
                     stdin = stdin if copies_input(redirect) else "file"  # it may copy what is read already
-                    self._programs.file = self._read_on(redirect, copies=bool(found & {"<&", ">&"}))
+                    self._programs.file = read_on(redirect, self._words, copies=bool(found & {"<&", ">&"}))
             elif redirect.type == "herestring_redirect":
                 text, stdin = self._words.of(redirect.children[-1:]), "text"
                 self._programs.fed = text[0].text if len(text) == 1 and text[0].form != "computed" else None
@@ -327,14 +330,6 @@ class Walk:
                 of_file = any(child.type == "<" for part in inner for child in part.children)
                 stdin = "file" if of_file else "text"
         return stdin
-
-    def _read_on(self, redirect: Node, *, copies: bool) -> Word | None:
-        """Return the file that a command reads, if any; which one a descriptor is of that is copied is not known."""
-        places = redirect.children_by_field_name("destination")[:1]
-        if not places or self._words.text(places[0]) == "-":
-            return None
-        found = self._words.of(places)
-        return found[0] if len(found) == 1 and not copies else Word(self._words.text(redirect), "computed")
 
     def _redirect(self, redirect: Node, level: int) -> None:
         if redirect.type != "file_redirect":
