@@ -211,7 +211,7 @@ def leaves_out(node: Node, source: bytes) -> bool:
 
 def _last(node: Node) -> Node:
     """Return the last word of a statement."""
-    while node.type in ("command", *_JOINED, "negated_command"):
+    while node.type in ("command", "command_name", *_JOINED, "negated_command"):
         node = node.children[-1]
     return node
 

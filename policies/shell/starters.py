@@ -157,7 +157,7 @@ def _ordinary(name: str, starter: Starter, words: Sequence[Word]) -> list[Starte
     if name == "sudo" and options.has("i", "s", "login", "shell"):
         rest = words[1 + options.rest :]
         return [Started(script=joined(rest))] if rest else [Started((Word("bash"),))]
-    if name in ("sudo",) and options.has("e", "edit", "l", "list", "v", "validate", "k", "K", "V"):
+    if name == "sudo" and options.has("e", "edit", "l", "list", "v", "validate", "K", "V"):
         return []
     if name == "command" and options.has("v", "V"):
         return []

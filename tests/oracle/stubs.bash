@@ -14,7 +14,7 @@ eval() { _ran eval "$@"; builtin eval "$@"; }
 exec() { _ran exec "$@"; if (($#)); then "$@"; exit; fi; }
 command() { _ran command "$@"; case $1 in -*) return 1;; esac; "$@"; }
 env() { _ran env "$@"; local _i=1; while [[ ${1-} == *=* || ${1-} == -i ]]; do shift; done; case ${1-} in -*) return 1;; esac; "$@"; }
-sudo() { _ran sudo "$@"; while [[ ${1-} == -?* ]]; do case $1 in -u) shift 2;; *) shift;; esac; done; while [[ ${1-} == [A-Za-z_]*=* ]]; do shift; done; "$@"; }
+sudo() { _ran sudo "$@"; while [[ ${1-} == -?* ]]; do case $1 in -[aCcDghpRrTtUu]) shift 2 || return 1;; -[!-]*[lveVK]*|-[lveVK]*|--[!rpn]*) return 0;; *) shift;; esac; done; while [[ ${1-} == [A-Za-z_]*=* ]]; do shift; done; "$@"; }
 timeout() { _ran timeout "$@"; case ${1-} in -*) return 1;; esac; shift; "$@"; }
 nohup() { _ran nohup "$@"; case ${1-} in -*) return 1;; esac; "$@"; }
 setsid() { _ran setsid "$@"; case ${1-} in -*) return 1;; esac; "$@"; }

@@ -98,6 +98,7 @@ def test_t30_every_command_is_found(statement: str, found: list[str]) -> None:
         ("git -c core.pager='rm x' log", ["rm", "x"]),
         ("script -c 'rm x' /dev/null", ["rm", "x"]),
         ("rm > /dev/null x", ["rm", "x"]),
+        ("sudo -k rm x", ["rm", "x"]),
         ("sudo sh -c 'env nice sh -c \"rm x\"'", ["rm", "x"]),
     ],
 )
