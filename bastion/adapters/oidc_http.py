@@ -32,6 +32,7 @@ FETCH_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 512 * 1024
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _IPV4_WITHIN = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 _MAX_AGE = re.compile(r"max-age\s*=\s*\"?([0-9]{1,10})\"?", re.ASCII)
@@ -220,6 +221,8 @@ def _host(url: str) -> tuple[str, str]:
         raise ValueError(f"{shown(url)} is not a URL: {shown(str(error))}") from None
     if not host or "%" in host or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ValueError(f"{shown(url)} is not an absolute URL of printable ASCII")
+    if ":" not in host and not _NAME.fullmatch(host):  # `*` is this machine to resolvers
+        raise ValueError(f"{shown(url)} names no host: letters, digits, '.', '-' and '_' only")
     if parts.username is not None or parts.password is not None or "#" in url:
         raise ValueError(f"the URL {shown(url)} must have no user name and no fragment")
     return host, parts.scheme

@@ -64,7 +64,7 @@ def test_t10_an_issuer_that_is_not_local_cannot_send_us_inwards():
     [
         "127.0.0.2", "127.1", "localhost.", "LOCALHOST", "x.localhost", "[::ffff:127.0.0.1]", "[::1]",
         "169.254.169.254", "0.0.0.0", "2130706433", "0x7f000001", "[fe80::1]",
-        "127.0x1", "1.0x7f", "127.0X1", "[64:ff9b::7f00:1]", "[::7f00:1]", "[2002:7f00:1::]",
+        "*", "127.0x1", "1.0x7f", "127.0X1", "[64:ff9b::7f00:1]", "[::7f00:1]", "[2002:7f00:1::]",
     ],
 )  # fmt: skip
 def test_t10_a_public_issuer_cannot_send_us_inwards(host: str) -> None:
