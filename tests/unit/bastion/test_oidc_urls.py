@@ -59,12 +59,18 @@ def test_t10_an_issuer_that_is_not_local_cannot_send_us_inwards():
             check_jwks_uri(inwards, issuer_url=outside)
 
 
+@pytest.mark.parametrize("host", ["*", "a*.example", "a,b", "(x)"])
+def test_t10_what_is_no_name_is_no_host(host: str) -> None:
+    with pytest.raises(ValueError, match="names no host"):
+        check_jwks_uri(f"https://{host}/jwks", issuer_url="https://issuer.example")
+
+
 @pytest.mark.parametrize(
     "host",
     [
         "127.0.0.2", "127.1", "localhost.", "LOCALHOST", "x.localhost", "[::ffff:127.0.0.1]", "[::1]",
         "169.254.169.254", "0.0.0.0", "2130706433", "0x7f000001", "[fe80::1]",
-        "*", "127.0x1", "1.0x7f", "127.0X1", "[64:ff9b::7f00:1]", "[::7f00:1]", "[2002:7f00:1::]",
+        "127.0x1", "1.0x7f", "127.0X1", "[64:ff9b::7f00:1]", "[::7f00:1]", "[2002:7f00:1::]",
     ],
 )  # fmt: skip
 def test_t10_a_public_issuer_cannot_send_us_inwards(host: str) -> None:
