@@ -22,6 +22,7 @@ class Given:
     operands: list[Word] = field(default_factory=list)
     rest: int = 0
     unsure: bool = False  # a computed word stands where an option could
+    certain: bool = False  # `--` stands before the operands
 
     def has(self, *names: str) -> bool:
         return any(name in names for name, _value in self.options)
@@ -68,6 +69,7 @@ def given(words: Sequence[Word], takes: Takes, *, stop: bool = False, single: bo
         elif text == "--":
             found.rest = min(found.rest, at + 1)
             found.operands += words[at + 1 :]
+            found.certain = True
             return found
         elif text.startswith("--") or (single and len(text) > 2):
             at = _long(words, at, text.lstrip("-"), longs, found)
@@ -75,6 +77,14 @@ def given(words: Sequence[Word], takes: Takes, *, stop: bool = False, single: bo
             at = _short(words, at, text, takes.short, found)
         at += 1
     return found
+
+
+def may_have_value(options: Given, flags: Takes) -> bool:
+    """Say whether the first operand may be the value of the option before it: it is none of those without one."""
+    if options.certain or not options.options:
+        return False
+    name, value = options.options[-1]
+    return value is None and name not in (flags.short if len(name) == 1 else flags.names())
 
 
 def _long(words: Sequence[Word], at: int, text: str, longs: frozenset[str], found: Given) -> int:

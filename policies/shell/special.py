@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from policies.facts import Word
-from policies.shell.options import Given, Takes, given
-from policies.shell.started import COMPUTED, SSH, Started, joined, loose
+from policies.shell.options import Given, Takes, given, may_have_value
+from policies.shell.started import COMPUTED, SSH, SSH_BEFORE_TAGS, Started, joined, loose
+from policies.shell.surroundings import bwrap, ip, setarch
 
 
 def _find(words: Sequence[Word]) -> list[Started]:
@@ -43,14 +44,21 @@ def _fd(words: Sequence[Word]) -> list[Started]:
 
 
 def _ssh(words: Sequence[Word]) -> list[Started]:
-    options = given(words[1:], SSH, stop=True)
+    found = _ssh_as(words, SSH)
+    if given(words[1:], SSH).has("P"):  # before OpenSSH 9.4 it had no value
+        found += [one for one in _ssh_as(words, SSH_BEFORE_TAGS) if one not in found]
+    return found
+
+
+def _ssh_as(words: Sequence[Word], takes: Takes) -> list[Started]:
+    options = given(words[1:], takes, stop=True)
     found = [
         Started(script=Word(value.text.partition("=")[2].strip(), value.form), stdin=False)
         for value in options.values("o")
         if re.match(r"(?i)(?:ProxyCommand|LocalCommand|KnownHostsCommand)\s*=", value.text)
     ]
     after = words[1 + options.rest + 1 :]
-    more = given(after, SSH, stop=True)  # options may follow the host
+    more = given(after, takes, stop=True)  # options may follow the host
     rest = after[more.rest :]
     if rest:
         found.append(Started(script=joined(rest), parts=tuple(rest)))
@@ -58,7 +66,7 @@ def _ssh(words: Sequence[Word]) -> list[Started]:
 
 
 def _su(words: Sequence[Word]) -> list[Started]:
-    options = given(words[1:], Takes("cgGsTuw", "command group supp-group shell session-command user"))
+    options = given(words[1:], Takes("cgGsuw", "command group supp-group shell session-command user"))
     scripts = options.values("c", "command", "session-command")
     if scripts:
         return [Started(script=script) for script in scripts]
@@ -123,7 +131,11 @@ def _inside(words: Sequence[Word]) -> tuple[list[Started], Sequence[Word]]:
     command = inner[options.rest + skip :]
     before = words[1 : len(words) - len(command)]
     reads = composed or name not in ("docker", "podman", "nerdctl") or _attaches(options)
-    return _started([*options.values("entrypoint"), *command], stdin=reads), before
+    entry = options.values("entrypoint")
+    found = _started([*entry, *command], stdin=reads)
+    if not entry and may_have_value(options, _CONTAINER_FLAGS):
+        found += _started(command[1:], stdin=reads)
+    return found, before
 
 
 def _attaches(options: Given) -> bool:
@@ -145,7 +157,18 @@ _CONTAINER_TAKES = Takes(
     "env env-file user workdir volume publish name hostname memory cpus network net entrypoint label mount device "
     "add-host dns ip link log-driver log-opt pid ipc uts userns cap-add cap-drop security-opt restart runtime "
     "shm-size stop-signal stop-timeout sysctl tmpfs ulimit volumes-from detach-keys platform pull gpus cgroup-parent "
-    "cidfile cpu-shares cpuset-cpus expose group-add health-cmd index namespace exec-id cwd",
+    "cidfile cpu-shares cpuset-cpus cpuset-mems expose group-add health-cmd health-interval health-retries "
+    "health-timeout health-start-period index namespace exec-id cwd annotation attach blkio-weight cgroupns cpu-period "
+    "cpu-quota cpu-rt-period cpu-rt-runtime device-cgroup-rule device-read-bps device-write-bps dns-option dns-search "
+    "domainname isolation kernel-memory label-file mac-address memory-reservation memory-swap memory-swappiness "
+    "network-alias oom-score-adj pids-limit storage-opt volume-driver ip6",
+)
+# Those that have none, of docker, podman, nerdctl and compose: behind any other one a word may be its value.
+_CONTAINER_FLAGS = Takes(
+    "diqtPT",
+    "detach interactive tty init privileged read-only rm publish-all no-healthcheck oom-kill-disable quiet sig-proxy "
+    "disable-content-trust no-deps no-TTY service-ports build use-aliases remove-orphans replace tls-verify no-hosts "
+    "no-hostname systemd env-host http-proxy latest null-io tty host-net",
 )
 
 
@@ -165,13 +188,21 @@ def _flock(words: Sequence[Word]) -> list[Started]:
     return [Started(tuple(rest))] if rest else []
 
 
+# Options with a value, by how the verb begins; in the verbs that split a window `-h` and `-b` have none.
+_TMUX = {
+    "new": "cefFnstxy", "new-s": "cefFnstxy", "neww": "ceFnSt", "new-w": "ceFnSt", "respa": "cet", "run": "cdt",
+    "run-s": "cdt", "if": "t", "if-sh": "t", "popup": "bcdehsStTwxy", "displ": "bcdehsStTwxy", "pipe-": "t",
+    "pipep": "t",
+}  # fmt: skip
+
+
 def _tmux(words: Sequence[Word]) -> list[Started]:
     verbs = ("new", "new-session", "neww", "new-window", "split-window", "splitw", "respawn-pane", "respawn-window",
              "run", "run-shell", "if", "if-shell", "popup", "display-popup", "pipe-pane", "pipep")  # fmt: skip
     at = next((at for at, word in enumerate(words) if word.text in verbs), None)
     if at is None:
         return []
-    options = given(words[at + 1 :], Takes("cFntsxyeflptbhw"), stop=True)
+    options = given(words[at + 1 :], Takes(_TMUX.get(words[at].text[:5], "celnpst")), stop=True)
     rest = words[at + 1 + options.rest :]
     return [Started(script=joined(rest), parts=tuple(rest))] if rest else []
 
@@ -187,18 +218,28 @@ def _daemon(words: Sequence[Word]) -> list[Started]:
         words[1:],
         Takes(
             "xpncugrdNPIkaRs",
-            "exec startas pidfile name user group chuid chdir chroot nicelevel signal retry make-pidfile",
+            "exec startas pidfile name user group chuid chdir chroot nicelevel signal retry procsched iosched umask "
+            "pid ppid output notify-timeout",
         ),
     )
     return [Started((program, *options.operands)) for program in options.values("x", "exec", "a", "startas")]
 
 
+_PERF = (
+    "event output pid tid uid filter freq count realtime mmap-pages cpu cgroup call-graph clockid user-regs delay "
+    "repeat interval-print field-separator pre post timeout cgroup-filter duration max-stack"
+)
+
+
 def _perf(words: Sequence[Word]) -> list[Started]:
     if len(words) < 3 or words[1].text not in ("record", "stat", "trace"):
         return []
-    options = given(words[2:], Takes("eFcopCtugmdGIr", "event output pid"), stop=True)
+    options = given(words[2:], Takes("eFcopCtumGr", _PERF), stop=True)
     rest = words[2 + options.rest :]
-    return [Started(tuple(rest))] if rest else []
+    found = [Started(tuple(rest))] if rest else []
+    if words[1].text == "stat" and options.options[-1:] == [("I", None)]:  # which has a value there
+        found += [Started(tuple(rest[1:]))] if rest[1:] else []
+    return found
 
 
 def _capsh(words: Sequence[Word]) -> list[Started]:
@@ -250,15 +291,31 @@ def _crontab(_words: Sequence[Word]) -> list[Started]:
 
 
 def _hyperfine(words: Sequence[Word]) -> list[Started]:
-    options = given(words[1:], Takes("wmMrspcnPDLSu", "warmup runs prepare setup cleanup shell export-json"))
+    scripts = "prepare setup cleanup conclude reference"
+    options = given(
+        words[1:],
+        Takes(
+            "wmMrspcCnDSu",
+            f"{scripts} warmup runs min-runs max-runs shell style sort time-unit export-json export-csv "
+            "export-markdown parameter-step-size command-name output input",
+        ),
+    )
     return [
         Started(script=word)
-        for word in [*options.operands, *options.values("p", "s", "c", "prepare", "setup")]
+        for word in [*options.operands, *options.values("p", "s", "c", "C", *scripts.split())]
     ]
 
 
 def _ansible(words: Sequence[Word]) -> list[Started]:
-    options = given(words[1:], Takes("amiIuketfMPBbKclv", "args module-name inventory user become-user"))
+    options = given(
+        words[1:],
+        Takes(
+            "amiuetfMPBcTl",
+            "args module-name inventory user become-user become-method extra-vars forks connection limit timeout tree "
+            "private-key key-file ssh-common-args ssh-extra-args sftp-extra-args scp-extra-args poll background "
+            "vault-id vault-password-file module-path playbook-dir become-password-file connection-password-file",
+        ),
+    )
     module = [value.text for value in options.values("m", "module-name")] or ["command"]
     if module[-1].rpartition(".")[2] not in ("command", "shell", "raw", "script"):
         return []
@@ -289,16 +346,6 @@ def _git(words: Sequence[Word]) -> list[Started]:
     return found
 
 
-def _ip(words: Sequence[Word]) -> list[Started]:
-    """Return what `ip netns exec NAME` and `ip vrf exec NAME` start; words may be cut short (ip(8))."""
-    everywhere = any(word.text in ("-a", "-all", "--all") for word in words)
-    for at, (kind, verb) in enumerate(itertools.pairwise(words[1:]), 1):
-        of_space = any(whole.startswith(kind.text) and kind.text for whole in ("netns", "vrf"))
-        if of_space and verb.text and "exec".startswith(verb.text):
-            return [Started(tuple(words[at + 2 + (not everywhere) :]))]
-    return []
-
-
 CONTAINERS = frozenset(["docker", "podman", "nerdctl", "crictl", "ctr", "kubectl", "oc", "docker-compose"])
 SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "find": _find,
@@ -327,7 +374,9 @@ SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "readarray": _mapfile,
     "crontab": _crontab,
     "hyperfine": _hyperfine,
+    "setarch": setarch,
+    "bwrap": bwrap,
     "ansible": _ansible,
     "git": _git,
-    "ip": _ip,
+    "ip": ip,
 }

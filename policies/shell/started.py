@@ -40,6 +40,7 @@ _VARIABLE = re.compile(r"\$(?:\{\w+\}|\w+)")
 SOMETHING = Word("$(...)", "computed")
 UNKNOWN_START = Started(script=Word("", "computed"))
 SSH = Takes("BbcDEeFIiJLlmOopQRSWwP")
+SSH_BEFORE_TAGS = Takes(SSH.short.replace("P", ""))
 
 
 def splits(word: Word) -> bool:
