@@ -78,8 +78,8 @@ _TOKENS = (
 _TOKEN = re.compile(b"|".join(_TOKENS))
 _AHEAD = rb"(?:^|[;&|(){!\n]|\b(?:if|then|elif|else|while|until|do|time)[ \t\n])[ \t]*+"
 _KEYWORD = re.compile(
-    _AHEAD
-    + rb"(?:(coproc|case|select|function)\b|(time)(?=[ \t]*[<>]|[ \t]+[-!{(\\\n]|[ \t]+(?:if|while|for|until|time)\b))"
+    _AHEAD + rb"(?:(coproc|case|select|function)\b"
+    rb"|(time)(?=[ \t]*(?:[<>]|&>)|[ \t]+[-!{(\\\n]|[ \t]+(?:if|while|for|until|time)\b))"
 )
 
 

@@ -21,6 +21,9 @@ from policies.shell.transfers import Touched, of_copy, of_curl, of_wget
 
 def places(name: str, words: Sequence[Word]) -> Touched:
     """Yield the files that a command reads and writes by its words."""
+    for word in words[1:]:
+        if (at := word.text.find("file:///")) >= 0 and word.form != "computed":  # whoever fetches such a URL
+            yield "r", tail(word, at + 7)
     special = _SPECIAL.get(name)
     if special is not None:
         yield from special([Word(name), *words[1:]])

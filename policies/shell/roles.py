@@ -37,7 +37,7 @@ _GREP = Roles(
 )
 _SUM = Roles("r", takes=Takes("l", "length"))
 _OWN = Roles("w", skip=1, takes=Takes("", "reference from"), unskip=("reference",))
-_COMPRESS = Roles("rw", takes=Takes("SbTp", "suffix threads"))
+_COMPRESS = Roles("rw", takes=Takes("SbTp", "suffix threads"), files={"files": "r", "files0": "r"})
 _VI = Roles(
     "rw", takes=Takes("cSstTuUiwWr", "cmd startuptime"), files={"S": "r", "s": "r", "w": "w", "W": "w"}
 )
@@ -62,14 +62,11 @@ ROLES: Mapping[str, Roles] = {
             "gzcat",
             "bat",
             "batcat",
-            "wc",
             "paste",
             "join",
             "comm",
-            "diff",
             "cmp",
             "sdiff",
-            "colordiff",
             "diff3",
             "md5sum",
             "sum",
@@ -106,6 +103,13 @@ ROLES: Mapping[str, Roles] = {
             "vimdiff",
             "mdcat",
             "highlight",
+            "bc",
+            "soelim",
+            "zsoelim",
+            "tbl",
+            "eqn",
+            "pdftotext",
+            "base58",
         ],
         _R,
     ),
@@ -184,9 +188,10 @@ ROLES: Mapping[str, Roles] = {
     "sort": Roles(
         "r",
         takes=Takes(
-            "kStTo", "key buffer-size field-separator temporary-directory output parallel compress-program"
+            "kStTo",
+            "key buffer-size field-separator temporary-directory output parallel compress-program files0-from",
         ),
-        files={"o": "w", "output": "w"},
+        files={"o": "w", "output": "w", "files0-from": "r"},
     ),
     "uniq": Roles("r", last="w", takes=Takes("fsw", "skip-fields skip-chars check-chars")),
     "fold": Roles("r", takes=Takes("w", "width")),
@@ -195,7 +200,42 @@ ROLES: Mapping[str, Roles] = {
     "split": Roles("r", takes=Takes("abClnt", "bytes lines number suffix-length filter")),
     "csplit": Roles("r", takes=Takes("bfn")),
     "iconv": Roles("r", takes=Takes("fto", "from-code to-code output"), files={"o": "w", "output": "w"}),
-    "file": Roles("r", takes=Takes("mefFP")),
+    "file": Roles(
+        "r",
+        takes=Takes("mefFP", "magic-file exclude files-from separator parameter"),
+        files={"m": "r", "magic-file": "r", "f": "r", "files-from": "r"},
+    ),
+    "wc": Roles("r", takes=Takes("", "files0-from"), files={"files0-from": "r"}),
+    "du": Roles(
+        "",
+        takes=Takes("BdtX", "block-size max-depth threshold exclude exclude-from files0-from"),
+        files={"X": "r", "exclude-from": "r", "files0-from": "r"},
+    ),
+    **dict.fromkeys(
+        ["diff", "colordiff"],
+        Roles(
+            "r",
+            takes=Takes("CUIxXSWF", "from-file to-file exclude exclude-from starting-file label ifdef width"),
+            files={"from-file": "r", "to-file": "r", "X": "r", "exclude-from": "r"},
+        ),
+    ),
+    "pv": Roles(
+        "r", takes=Takes("DFHiLNPRsSw", "rate-limit size name interval width buffer-size format pidfile")
+    ),
+    "lp": Roles("r", takes=Takes("dHhinoPqtU")),
+    "lpr": Roles("r", takes=Takes("CHJPToU#")),
+    **dict.fromkeys(["troff", "groff", "nroff"], Roles("r", takes=Takes("dfFIKLmMnoPrTwW"))),
+    "dig": Roles("", takes=Takes("bcfkpqtxy"), files={"f": "r", "k": "r"}),
+    "dc": Roles("r", takes=Takes("ef", "expression file"), files={"f": "r", "file": "r"}),
+    "logger": Roles("", takes=Takes("fiptnPTu", "file"), files={"f": "r", "file": "r"}),
+    **dict.fromkeys(["at", "batch"], Roles("", takes=Takes("fqt"), files={"f": "r"})),
+    "ss": Roles("", takes=Takes("AfFD"), files={"F": "r", "D": "w"}),
+    "arp": Roles("", takes=Takes("HAtisdf"), files={"f": "r"}),
+    "ssh-keyscan": Roles("", takes=Takes("fOpTt"), files={"f": "r"}),
+    "nginx": Roles("", takes=Takes("cgpse"), files={"c": "r", "e": "w"}),
+    **dict.fromkeys(
+        ["mosquitto_pub", "mutt"], Roles("", takes=Takes("fahpitmFs"), files={"f": "r", "a": "r", "F": "r"})
+    ),
     "jq": Roles(
         "r",
         skip=1,
@@ -239,7 +279,7 @@ ROLES: Mapping[str, Roles] = {
     "chown": _OWN,
     "chgrp": _OWN,
     "chattr": Roles("w"),
-    "setfacl": Roles("w", takes=Takes("mMxX", "modify remove")),
+    "setfacl": Roles("w", takes=Takes("mMxX", "modify remove"), files={"M": "r", "X": "r"}),
     "setcap": Roles("w", skip=1),
     "tee": _W,
     "sponge": _W,

@@ -156,6 +156,10 @@ def test_t31_what_other_programs_start_is_found(statement: str, found: list[str 
         ("chmod 600 x", [], ["x"], []),
         ("find /tmp -delete", [], ["/tmp"], []),
         ("sudo cat /x", ["/x"], [], []),
+        ("file -f /a b", ["/a", "b"], [], []),
+        ("wc --files0-from=/a; sort --files0-from /b", ["/a", "/b"], [], []),
+        ("diff --from-file=/a /b", ["/a", "/b"], [], []),
+        ("aws lambda invoke --payload file:///a f", ["/a"], [], []),
         ("cat {a,b}.txt", ["a.txt", "b.txt"], [], []),
     ],
 )
