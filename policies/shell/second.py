@@ -372,6 +372,8 @@ def _fits(words: Sequence[_Certain], other: Sequence[str | None]) -> bool:
         )
     at = words.index(SEVERAL)
     after = len(words) - at - 1
+    if any(word is not None and "{" in word for word in other[at : len(other) - after]):
+        return False  # the first parser took braces for characters
     if len(other) <= at + after or not _fits(words[:at], other[:at]):
         return False
     if SEVERAL not in words[at + 1 :]:
