@@ -51,10 +51,15 @@ def _split(names: str) -> frozenset[str]:
 NONE = Takes()
 
 
-def given(words: Sequence[Word], takes: Takes, *, stop: bool = False, single: bool = False) -> Given:
-    """Read options; `stop` at the first operand, for commands that start others; `single` dashes begin long names."""
+def given(
+    words: Sequence[Word], takes: Takes, *, stop: bool = False, single: bool = False, flags: Takes = NONE
+) -> Given:
+    """Read options; `stop` at the first operand, for commands that start others; `single` dashes begin long names.
+
+    A long name may be cut short; those of `flags` are whole, and stand for themselves.
+    """
     found = Given(rest=len(words))
-    longs = takes.names()
+    longs, whole = takes.names(), flags.names()
     at = 0
     while at < len(words):
         word = words[at]
@@ -72,7 +77,7 @@ def given(words: Sequence[Word], takes: Takes, *, stop: bool = False, single: bo
             found.certain = True
             return found
         elif text.startswith("--") or (single and len(text) > 2):
-            at = _long(words, at, text.lstrip("-"), longs, found)
+            at = _long(words, at, text.lstrip("-"), longs if text[2:] not in whole else frozenset(), found)
         else:
             at = _short(words, at, text, takes.short, found)
         at += 1

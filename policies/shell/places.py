@@ -73,7 +73,7 @@ def _dd(words: Sequence[Word]) -> Touched:
 
 
 _TAR = Takes(
-    "fCbgHIKLNTVX",
+    "fFCbgHIKLNTVX",
     "file directory files-from exclude exclude-from listed-incremental format use-compress-program transform owner "
     "group mode checkpoint-action to-command rsh-command info-script",
 )

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from policies.facts import Flag, Word
 from policies.shell.code import CODE, Code, scripts_in
+from policies.shell.containers import CONTAINERS, is_one_word
 from policies.shell.definitions import defined, is_grave
 from policies.shell.findings import Found
 from policies.shell.hosts import hosts
@@ -21,7 +22,6 @@ from policies.shell.meaning import Programs, Stdin
 from policies.shell.options import Takes, given
 from policies.shell.places import modes, places
 from policies.shell.quiet import leaves_input
-from policies.shell.special import CONTAINERS, is_one_word
 from policies.shell.started import (
     LIKE_SUDO,
     OTHER_SHELLS,

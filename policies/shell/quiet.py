@@ -18,7 +18,7 @@ from policies.facts import Word
 from policies.shell.after_all import reads_after_all
 from policies.shell.options import NONE, Takes, given
 from policies.shell.started import LIKE_SUDO, splits
-from policies.shell.starters import STARTERS
+from policies.shell.wrappers import STARTERS
 
 _QUIET = frozenset(
     [

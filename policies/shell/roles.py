@@ -39,7 +39,9 @@ _SUM = Roles("r", takes=Takes("l", "length"))
 _OWN = Roles("w", skip=1, takes=Takes("", "reference from"), unskip=("reference",))
 _COMPRESS = Roles("rw", takes=Takes("SbTp", "suffix threads"), files={"files": "r", "files0": "r"})
 _VI = Roles(
-    "rw", takes=Takes("cSstTuUiwWr", "cmd startuptime"), files={"S": "r", "s": "r", "w": "w", "W": "w"}
+    "rw",
+    takes=Takes("cSstTuUiwW", "cmd startuptime log"),
+    files={"S": "r", "s": "r", "w": "w", "W": "w", "log": "w"},
 )
 
 ROLES: Mapping[str, Roles] = {
@@ -57,7 +59,6 @@ ROLES: Mapping[str, Roles] = {
             "zcat",
             "bzcat",
             "xzcat",
-            "zstdcat",
             "lz4cat",
             "gzcat",
             "bat",
@@ -139,10 +140,7 @@ ROLES: Mapping[str, Roles] = {
             "bunzip2",
             "xz",
             "unxz",
-            "zstd",
-            "unzstd",
             "lzma",
-            "lz4",
             "compress",
             "uncompress",
             "pigz",
@@ -172,12 +170,21 @@ ROLES: Mapping[str, Roles] = {
         ],
         _VI,
     ),
+    **dict.fromkeys(
+        ["zstd", "unzstd", "zstdcat"],
+        Roles(
+            "rw",
+            takes=Takes("DoM", "filelist patch-from output-dir-flat output-dir-mirror"),
+            files={"o": "w", "D": "r", "filelist": "r", "patch-from": "r"},
+        ),
+    ),
+    "lz4": Roles("rw", takes=Takes("D"), files={"D": "r"}),
     **dict.fromkeys(["rmdir", "unlink", "mkfifo"], _W),
     "rm": _W,
     **dict.fromkeys(["ed", "red"], Roles("rw", takes=Takes("p", "prompt"))),
     "head": Roles("r", takes=Takes("nc", "lines bytes")),
     "tail": Roles("r", takes=Takes("ncs", "lines bytes sleep-interval pid max-unchanged-stats")),
-    "od": Roles("r", takes=Takes("AjNtwS")),
+    "od": Roles("r", takes=Takes("AjNtS", "address-radix skip-bytes read-bytes format")),
     "xxd": Roles("r", last="w", takes=Takes("cglosnR")),
     "hexdump": Roles("r", takes=Takes("efns"), files={"f": "r"}),
     "base64": Roles("r", takes=Takes("w", "wrap")),
@@ -195,8 +202,8 @@ ROLES: Mapping[str, Roles] = {
     ),
     "uniq": Roles("r", last="w", takes=Takes("fsw", "skip-fields skip-chars check-chars")),
     "fold": Roles("r", takes=Takes("w", "width")),
-    "column": Roles("r", takes=Takes("csotnlNHRWE")),
-    "shuf": Roles("r", takes=Takes("ieno", "output head-count input-range"), files={"o": "w", "output": "w"}),
+    "column": Roles("r", takes=Takes("csolNHRWEOTipr")),
+    "shuf": Roles("r", takes=Takes("ino", "output head-count input-range"), files={"o": "w", "output": "w"}),
     "split": Roles("r", takes=Takes("abClnt", "bytes lines number suffix-length filter")),
     "csplit": Roles("r", takes=Takes("bfn")),
     "iconv": Roles("r", takes=Takes("fto", "from-code to-code output"), files={"o": "w", "output": "w"}),
@@ -227,10 +234,14 @@ ROLES: Mapping[str, Roles] = {
     **dict.fromkeys(["troff", "groff", "nroff"], Roles("r", takes=Takes("dfFIKLmMnoPrTwW"))),
     "dig": Roles("", takes=Takes("bcfkpqtxy"), files={"f": "r", "k": "r"}),
     "dc": Roles("r", takes=Takes("ef", "expression file"), files={"f": "r", "file": "r"}),
-    "logger": Roles("", takes=Takes("fiptnPTu", "file"), files={"f": "r", "file": "r"}),
+    "logger": Roles(
+        "",
+        takes=Takes("fptnPSu", "file priority tag server port socket size msgid sd-id sd-param"),
+        files={"f": "r", "file": "r"},
+    ),
     **dict.fromkeys(["at", "batch"], Roles("", takes=Takes("fqt"), files={"f": "r"})),
     "ss": Roles("", takes=Takes("AfFD"), files={"F": "r", "D": "w"}),
-    "arp": Roles("", takes=Takes("HAtisdf"), files={"f": "r"}),
+    "arp": Roles("", takes=Takes("Htif"), files={"f": "r"}),
     "ssh-keyscan": Roles("", takes=Takes("fOpTt"), files={"f": "r"}),
     "nginx": Roles("", takes=Takes("cgpse"), files={"c": "r", "e": "w"}),
     **dict.fromkeys(
@@ -239,7 +250,7 @@ ROLES: Mapping[str, Roles] = {
     "jq": Roles(
         "r",
         skip=1,
-        takes=Takes("fLn", "from-file arg argjson slurpfile rawfile indent"),
+        takes=Takes("fL", "from-file arg argjson slurpfile rawfile indent"),
         unskip=("f", "from-file"),
         files={"f": "r", "from-file": "r"},
     ),
@@ -265,7 +276,7 @@ ROLES: Mapping[str, Roles] = {
         takes=Takes("gmotS", "group mode owner target-directory suffix"),
         files={"t": "w", "target-directory": "w"},
     ),
-    "mkdir": Roles("w", takes=Takes("mZ", "mode context")),
+    "mkdir": Roles("w", takes=Takes("m", "mode")),
     "mknod": Roles("w", takes=Takes("m", "mode")),
     "touch": Roles("w", takes=Takes("drt", "date reference time"), files={"r": "r", "reference": "r"}),
     "truncate": Roles("w", takes=Takes("sr", "size reference")),
@@ -311,8 +322,8 @@ ROLES: Mapping[str, Roles] = {
     "debugfs": Roles("rw", takes=Takes("bfsRc")),
     "gpg": Roles(
         "r",
-        takes=Takes("oruk", "output recipient local-user passphrase homedir"),
-        files={"o": "w", "output": "w"},
+        takes=Takes("oru", "output recipient local-user passphrase passphrase-file homedir default-key"),
+        files={"o": "w", "output": "w", "passphrase-file": "r"},
     ),
     "visudo": Roles("", takes=Takes("f"), files={"f": "rw"}),
     "mysqldump": Roles(
@@ -340,9 +351,11 @@ ROLES: Mapping[str, Roles] = {
     "ssh-copy-id": Roles("", takes=Takes("ipo"), files={"i": "r"}),
     "ssh-add": Roles("r", takes=Takes("tES")),
     "nmap": Roles("", takes=Takes("piS", "script"), files={}),
-    "tcpdump": Roles("", takes=Takes("BcCDEFGiIjmMQrsTVwWyzZ"), files={"r": "r", "w": "w", "F": "r"}),
+    "tcpdump": Roles("", takes=Takes("BcCEFGijmMQrsTVwWyzZ"), files={"r": "r", "w": "w", "F": "r"}),
     "tshark": Roles("", takes=Takes("rwifYc"), files={"r": "r", "w": "w"}),
-    "date": Roles("", takes=Takes("dfIrs", "date file reference"), files={"f": "r", "file": "r", "r": "r"}),
+    "date": Roles(
+        "", takes=Takes("dfrs", "date file reference set"), files={"f": "r", "file": "r", "r": "r"}
+    ),
     "wall": _R,
     "dmesg": Roles("", takes=Takes("Ffln", "file"), files={"F": "r"}),
     "stat": Roles(""),
@@ -354,6 +367,10 @@ ROLES: Mapping[str, Roles] = {
     "strace": Roles("", takes=Takes("abeEIoOpPsSuUX", "output"), files={"o": "w", "output": "w"}),
     "gcc": Roles("r", takes=Takes("oxILlDf"), files={"o": "w"}),
     "ld": Roles("r", takes=Takes("oLl"), files={"o": "w"}),
-    "make": Roles("", takes=Takes("Cfj", "file directory"), files={"f": "r", "file": "r"}),
+    "make": Roles(
+        "",
+        takes=Takes("CfIoW", "file makefile directory include-dir old-file what-if"),
+        files={"f": "r", "file": "r"},
+    ),
     "git": Roles(""),
 }

@@ -372,7 +372,7 @@ def _fits(words: Sequence[_Certain], other: Sequence[str | None]) -> bool:
         )
     at = words.index(SEVERAL)
     after = len(words) - at - 1
-    if any(word is not None and "{" in word for word in other[at : len(other) - after]):
+    if any(word is not None and quoting.has_braces(word) for word in other[at : len(other) - after]):
         return False  # the first parser took braces for characters
     if len(other) <= at + after or not _fits(words[:at], other[:at]):
         return False

@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from policies.facts import Word
-from policies.shell.options import Given, Takes, given, may_have_value
+from policies.shell.containers import CONTAINERS, container
+from policies.shell.options import Takes, given, tail
 from policies.shell.started import COMPUTED, SSH, SSH_BEFORE_TAGS, Started, joined, loose
 from policies.shell.surroundings import bwrap, ip, setarch
 
@@ -75,103 +76,6 @@ def _su(words: Sequence[Word]) -> list[Started]:
     return [Started((Word("bash"),))]
 
 
-def _container(words: Sequence[Word]) -> list[Started]:
-    """docker, podman, nerdctl, crictl, ctr, kubectl, oc, lxc: what runs inside."""
-    found, before = _inside(words)
-    # Its folder and its numbers count as one word: `-v $PWD:/src -u $(id -u)` is how people write it (docs/gate.md).
-    return [*loose([word for word in before if not is_one_word(word)]), *found]
-
-
-def is_one_word(word: Word) -> bool:
-    """Say whether a word is the folder that the shell is in, lies there, or has the user's numbers."""
-    return _ONE_WORD.fullmatch(word.text) is not None
-
-
-def _inside(words: Sequence[Word]) -> tuple[list[Started], Sequence[Word]]:
-    """Return what runs in a container, and the words before it: what they are says what they do."""
-    name = words[0].text
-    rest = list(words[1:])
-    verb = given(
-        rest,
-        Takes("Hclns", "host context config log-level namespace kubeconfig cluster user server"),
-        stop=True,
-    )
-    rest = rest[verb.rest :]
-    while rest and rest[0].text in (
-        "container",
-        "compose",
-        "alpha",
-        "debug-tools",
-        "task",
-        "t",
-        "c",
-        "containers",
-    ):
-        rest = rest[1:]
-        again = given(rest, Takes("fp", "file project-name profile env-file namespace"), stop=True)
-        rest = rest[again.rest :]
-    verbs = words[1 : len(words) - len(rest) + 1]
-    if not rest or rest[0].text not in ("exec", "run", "create", "debug"):
-        return [], verbs
-    kind = rest[0].text
-    inner = rest[1:]
-    composed = any(word.text == "compose" for word in verbs) or name == "docker-compose"
-    if name in ("kubectl", "oc", "k3s", "microk8s.kubectl"):
-        cut = next((at for at, word in enumerate(inner) if word.text == "--"), None)
-        if cut is not None:
-            reads = _attaches(given(inner[:cut], _KUBECTL))
-            return _started(inner[cut + 1 :], stdin=reads), words[1 : len(words) - len(inner) + cut]
-        if kind != "exec":
-            return [], verbs
-        options = given(inner, _KUBECTL, stop=True)
-        command = inner[options.rest + 1 :]
-        return _started(command, stdin=_attaches(options)), words[1 : len(words) - len(command)]
-    options = given(inner, _CONTAINER_TAKES, stop=True)
-    skip = 2 if name == "ctr" and kind == "run" else 1
-    command = inner[options.rest + skip :]
-    before = words[1 : len(words) - len(command)]
-    reads = composed or name not in ("docker", "podman", "nerdctl") or _attaches(options)
-    entry = options.values("entrypoint")
-    found = _started([*entry, *command], stdin=reads)
-    if not entry and may_have_value(options, _CONTAINER_FLAGS):
-        found += _started(command[1:], stdin=reads)
-    return found, before
-
-
-def _attaches(options: Given) -> bool:
-    """Say whether a container gets the input."""
-    return options.has("i", "interactive", "stdin", "attach", "a")
-
-
-def _started(words: Sequence[Word], *, stdin: bool) -> list[Started]:
-    return [Started(tuple(words), stdin=stdin)] if words else []
-
-
-_ONE = r"(?:\$\{?(?:PWD|UID|GID|EUID)\b\}?|\$\((?:pwd|id -[ug]|nproc)\))"
-_ONE_WORD = re.compile(rf"(?:[\w-]+=)*{_ONE}(?:[/:,](?:[\w./:,=-]|{_ONE})*)?")
-_KUBECTL = Takes(
-    "cnfl", "container namespace filename pod-running-timeout context kubeconfig image overrides"
-)
-_CONTAINER_TAKES = Takes(
-    "eulvwphmcan",
-    "env env-file user workdir volume publish name hostname memory cpus network net entrypoint label mount device "
-    "add-host dns ip link log-driver log-opt pid ipc uts userns cap-add cap-drop security-opt restart runtime "
-    "shm-size stop-signal stop-timeout sysctl tmpfs ulimit volumes-from detach-keys platform pull gpus cgroup-parent "
-    "cidfile cpu-shares cpuset-cpus cpuset-mems expose group-add health-cmd health-interval health-retries "
-    "health-timeout health-start-period index namespace exec-id cwd annotation attach blkio-weight cgroupns cpu-period "
-    "cpu-quota cpu-rt-period cpu-rt-runtime device-cgroup-rule device-read-bps device-write-bps dns-option dns-search "
-    "domainname isolation kernel-memory label-file mac-address memory-reservation memory-swap memory-swappiness "
-    "network-alias oom-score-adj pids-limit storage-opt volume-driver ip6",
-)
-# Those that have none, of docker, podman, nerdctl and compose: behind any other one a word may be its value.
-_CONTAINER_FLAGS = Takes(
-    "diqtPT",
-    "detach interactive tty init privileged read-only rm publish-all no-healthcheck oom-kill-disable quiet sig-proxy "
-    "disable-content-trust no-deps no-TTY service-ports build use-aliases remove-orphans replace tls-verify no-hosts "
-    "no-hostname systemd env-host http-proxy latest null-io tty host-net",
-)
-
-
 def _script(words: Sequence[Word]) -> list[Started]:
     options = given(
         words[1:], Takes("cEImoOBT", "command echo log-in log-out log-io logging-format output-limit")
@@ -215,7 +119,7 @@ def _screen(words: Sequence[Word]) -> list[Started]:
 
 def _daemon(words: Sequence[Word]) -> list[Started]:
     options = given(
-        words[1:],
+        [word for word in words[1:] if word.text not in ("--start", "--stop", "--status")],
         Takes(
             "xpncugrdNPIkaRs",
             "exec startas pidfile name user group chuid chdir chroot nicelevel signal retry procsched iosched umask "
@@ -229,6 +133,59 @@ _PERF = (
     "event output pid tid uid filter freq count realtime mmap-pages cpu cgroup call-graph clockid user-regs delay "
     "repeat interval-print field-separator pre post timeout cgroup-filter duration max-stack"
 )
+
+
+def _tar(words: Sequence[Word]) -> list[Started]:
+    """Return the filters and scripts of tar; `-I zstd` is one of them."""
+    options = given(
+        words[1:],
+        Takes(
+            "fFCbgHIKLNTVX",
+            "file directory use-compress-program to-command info-script new-volume-script checkpoint-action "
+            "rsh-command rmt-command files-from exclude exclude-from transform",
+        ),
+    )
+    scripts = ("I", "F", "use-compress-program", "to-command", "info-script", "new-volume-script")
+    found = [Started(script=script, stdin=False) for script in options.values(*scripts)]
+    return found + [
+        Started(script=tail(action, len("exec=")), stdin=False)
+        for action in options.values("checkpoint-action")
+        if action.text.startswith("exec=")
+    ]
+
+
+def _copy(words: Sequence[Word]) -> list[Started]:
+    """Return what rsync and scp connect by, where that is not ssh."""
+    takes = (
+        Takes("cFiJloPSDX")
+        if words[0].text == "scp"
+        else Takes("efTBM@", "rsh exclude include files-from filter")
+    )
+    scripts = given(words[1:], takes).values(*(("S",) if words[0].text == "scp" else ("e", "rsh")))
+    return [
+        Started(script=script, stdin=False)
+        for script in scripts
+        if not re.match(r"(?:/usr/bin/)?(?:ssh|rsh)(?:\s|\Z)", script.text)
+    ]
+
+
+def _entr(words: Sequence[Word]) -> list[Started]:
+    options = given(words[1:], Takes(), stop=True)
+    rest = words[1 + options.rest :]
+    if not rest:
+        return []
+    return [Started(script=rest[0])] if options.has("s") else [Started(tuple(rest))]
+
+
+def _of_option(*names: str) -> Callable[[Sequence[Word]], list[Started]]:
+    """Return a reading of programs that have a script as the value of an option."""
+
+    def started(words: Sequence[Word]) -> list[Started]:
+        short = "".join(name for name in names if len(name) == 1)
+        options = given(words[1:], Takes(short, " ".join(name for name in names if len(name) > 1)))
+        return [Started(script=script) for script in options.values(*names)]
+
+    return started
 
 
 def _perf(words: Sequence[Word]) -> list[Started]:
@@ -346,7 +303,6 @@ def _git(words: Sequence[Word]) -> list[Started]:
     return found
 
 
-CONTAINERS = frozenset(["docker", "podman", "nerdctl", "crictl", "ctr", "kubectl", "oc", "docker-compose"])
 SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "find": _find,
     "gfind": _find,
@@ -357,7 +313,7 @@ SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "slogin": _ssh,
     "su": _su,
     "runuser": _su,
-    **dict.fromkeys(CONTAINERS, _container),
+    **dict.fromkeys(CONTAINERS, container),
     "script": _script,
     "flock": _flock,
     "tmux": _tmux,
@@ -374,6 +330,12 @@ SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "readarray": _mapfile,
     "crontab": _crontab,
     "hyperfine": _hyperfine,
+    **dict.fromkeys(["tar", "gtar", "bsdtar"], _tar),
+    **dict.fromkeys(["rsync", "scp"], _copy),
+    "entr": _entr,
+    "vagrant": _of_option("c", "command"),
+    "gcloud": _of_option("command"),
+    "nix-shell": _of_option("run", "command"),
     "setarch": setarch,
     "bwrap": bwrap,
     "ansible": _ansible,

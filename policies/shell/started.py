@@ -84,13 +84,17 @@ def _written(word: Word) -> str:
 
 def shell_script(words: Sequence[Word]) -> tuple[Given, Word | None, Word | None]:
     """Return what a shell was given: its options, the script of -c, the file of a script."""
-    options = given(words[1:], Takes("oO", "rcfile init-file"), stop=True)
+    takes = Takes("oO", "rcfile init-file")
+    options = given(words[1:], takes, stop=True)
     operands = list(words[1 + options.rest :])
-    plus = [word for word in operands if word.text.startswith("+")]
-    if operands and plus and operands[0] is plus[0]:
-        operands = operands[1:]
-        if operands and plus[0].text in ("+o", "+O"):
-            operands = operands[1:]
+    while (
+        operands and operands[0].text.startswith("+") and not options.certain
+    ):  # options that are switched off
+        values = 2 if operands[0].text.endswith(("o", "O")) else 1
+        more = given(operands[values:], takes, stop=True)
+        options.options += more.options
+        options.certain = more.certain
+        operands = operands[values + more.rest :]
     if options.has("c"):
         return options, operands[0] if operands else Word(""), None
     if options.has("s") or not operands or operands[0].text == "-":

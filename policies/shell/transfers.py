@@ -110,10 +110,12 @@ _REMOTE = re.compile(r"(?:[^/:]*@)?(?:\[[^\]]*\]|[^/:]+):")
 COPIES = {
     "scp": Takes("cFiJloPSDX"),
     "rsync": Takes(
-        "efTBMp@",
+        "efTBM@",
         "rsh rsync-path exclude include exclude-from include-from files-from filter bwlimit partial-dir log-file "
         "password-file temp-dir backup-dir suffix compare-dest copy-dest link-dest port timeout chmod chown max-size "
-        "min-size out-format info debug block-size",
+        "min-size out-format info debug block-size address sockopts remote-option iconv modify-window outbuf "
+        "write-batch read-batch only-write-batch compress-choice compress-level skip-compress checksum-choice "
+        "checksum-seed contimeout max-delete groupmap usermap stop-after stop-at early-input protocol copy-as stderr",
     ),
     "sftp": Takes("BbcDFiJloPRSsX"),
     "pscp": Takes("PilS"),
