@@ -69,6 +69,16 @@ def joined(words: Sequence[Word]) -> Word:
     return Word(text, "computed")
 
 
+def escaped(words: Sequence[Word]) -> list[Word]:
+    """Return words as sudo hands them to a shell: all but letters, digits, `_`, `-` and `$` behind a backslash.
+
+    Source  sudo(8), -i and -s
+    """
+    return [
+        Word(re.sub(r"[^A-Za-z0-9_$-]", r"\\\g<0>", word.text)) if word.literal else word for word in words
+    ]
+
+
 def likely(words: Sequence[Word]) -> str | None:
     """Return the script that these words are if the values in double quotes are words and no more; None if none is."""
     scripts = {word.text: _written(word) for word in words if word.form == "computed"}

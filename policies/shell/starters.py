@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from policies.facts import Word
 from policies.shell.options import Given, Takes, given, may_have_value
 from policies.shell.special import SPECIAL
-from policies.shell.started import COMPUTED, UNKNOWN_START, Started, joined, loose
+from policies.shell.started import COMPUTED, UNKNOWN_START, Started, escaped, joined, loose
 from policies.shell.wrappers import RUNNERS, SKIPS, STARTERS, Starter
 
+_SPECIAL = re.compile(r"[^\w./:=@%+,~-]")
 _LOADER = re.compile(r"ld-linux[\w.-]*\.so\.\d+|ld-musl[\w.-]*\.so\.\d+|ld-\d[\d.]*\.so|ld\.so")
 
 
@@ -44,7 +45,12 @@ def _ordinary(name: str, starter: Starter, words: Sequence[Word]) -> list[Starte
             return [Started(script=joined([*split, *rest]))]
     if name == "sudo" and options.has("i", "s", "login", "shell"):
         rest = words[1 + options.rest :]
-        return [Started(script=joined(rest))] if rest else [Started((Word("bash"),))]
+        if not rest:
+            return [Started((Word("bash"),))]
+        found = [Started(script=joined(escaped(rest)))]
+        if any(_SPECIAL.search(word.text) for word in rest if word.literal):  # as old ones hand them over
+            found.append(Started(script=joined(rest)))
+        return found
     if name == "doas" and options.has("s"):
         return [Started((Word("bash"),))]
     if name == "sudo" and options.has("e", "edit", "l", "list", "v", "validate", "K", "V"):

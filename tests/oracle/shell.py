@@ -84,6 +84,7 @@ class Shell:
         text, feed = os.pipe()  # as a channel is: in a file, what runs in the background moves the place back
         os.write(feed, program if on_stdin else b"")
         os.close(feed)
+        began_s = time.monotonic()
         try:
             process = subprocess.Popen(
                 [self._bash, "-s"] if on_stdin else [self._bash, "-c", program],
@@ -112,7 +113,30 @@ class Shell:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if time.monotonic() - began_s >= WALL_S:
+                _kill_session(process.pid)
         return _runs(written)
+
+
+def _kill_session(leader: int) -> None:
+    """Kill what is left of a session: with `set -m` a program's jobs are process groups of their own."""
+    for signals in (signal.SIGSTOP, signal.SIGKILL):  # first those that start others stand still
+        for _ in range(20):
+            if not _signalled(leader, signals):
+                break
+
+
+def _signalled(leader: int, number: signal.Signals) -> int:
+    """Send a signal to all of a session that have not had it; return how many that were."""
+    done = ("Z", "X", "T") if number == signal.SIGSTOP else ("Z", "X")
+    count = 0
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader and fields[0] not in done:
+                os.kill(int(place.name), number)
+                count += 1
+    return count
 
 
 def _drained(log: int) -> bytes:
