@@ -33,6 +33,7 @@ _LONE_DASH = re.compile(rb"[ \t]+(-)[ \t]+")
 _NAMES_DESCRIPTOR = re.compile(rb"(?:\A|[ \t\n;&|(])\{[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]]*\])?\}\Z")
 _BOTH_WAYS = re.compile(rb"(?<![^ \t\n;|&({])([0-9]*)<>(?=[ \t]*[A-Za-z0-9_./~\"'$])")
 MAX_REPAIRS = 8
+MAX_DESCRIPTOR_DIGITS = 9  # a number that is no C int is a word
 # `cat > f <<< x`, which the grammar does not know, is `cat <<< x > f`: nothing is quoted before it, none is of stdin.
 _HERE_STRING_LAST = re.compile(
     rb"([^'\"\\`$#<>(){};&|]*[ \t])((?:(?:[12]?>>?[ \t]*[\w./~-]+|2>&1)[ \t]*)+)"
@@ -152,7 +153,8 @@ def _overlooked(root: Node, source: bytes) -> dict[int, bytes]:
 
 def is_word(node: Node) -> bool:
     """Say whether what the grammar takes for the descriptor of a redirection is a word before it: `head -5>out`."""
-    return node.type == "file_descriptor" and not (node.text or b"").isdigit()
+    text = node.text or b""
+    return node.type == "file_descriptor" and not (text.isdigit() and len(text) <= MAX_DESCRIPTOR_DIGITS)
 
 
 def no_program(word: str) -> bool:
@@ -173,10 +175,10 @@ def leaves_out(node: Node, source: bytes) -> bool:
     )
     if worded and children[0].end_byte == children[1].start_byte:
         return True
-    if children[0].type in ("((", "$((") and not _pairs(
-        source[children[0].end_byte : children[-1].start_byte]
-    ):
-        return True  # two subshells, if the inner one ends before
+    if children[0].type in ("((", "$(("):
+        inside = source[children[0].end_byte : children[-1].start_byte]
+        if b"'" in inside or not _pairs(inside):  # quotes quote nothing there
+            return True  # two subshells, if the inner one ends before
     at, assigned, number, file, word = node.start_byte, False, False, False, False
     declares = kind in ("declaration_command", "unset_command")
     single = kind == "test_command" and children[0].type == "["
