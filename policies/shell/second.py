@@ -46,6 +46,7 @@ _FILES = frozenset({"<", ">", ">>", "<>", ">|", "&>", "&>>"})
 _INPUTS = frozenset({"<", "<<", "<<-", "<<<"})
 _DUPLICATES = frozenset({">&", "<&"})
 _UNESCAPED = re.compile(rb"\\[$`\\]")  # within backticks a shell takes this backslash away before it parses
+_BACKTICKS = re.compile(rb'"Backquotes":\s*true')
 _BRACES = re.compile(rb"(?:[^{}]|\{[^{}]*\})*")
 # What one parser calls a command and the other a part of the grammar; what they run is compared all the same.
 _GRAMMAR = frozenset({"time", "coproc", "[", "[[", "((", "let"})
@@ -164,6 +165,8 @@ def _tree(source: bytes) -> Any:
         raise _RefusedError
     if process.returncode:
         raise ValueError(f"ended by signal {-process.returncode}")
+    if source.count(b"`") != 2 * len(_BACKTICKS.findall(answer)):
+        raise _UnknownFormError("backticks that are characters to it")
     return json.loads(answer)
 
 
