@@ -45,7 +45,7 @@ _READ_BYTES = 256 * 1024
 _FILES = frozenset({"<", ">", ">>", "<>", ">|", "&>", "&>>"})
 _INPUTS = frozenset({"<", "<<", "<<-", "<<<"})
 _DUPLICATES = frozenset({">&", "<&"})
-_UNESCAPED = re.compile(rb"\\[$`\\]")  # within backticks a shell takes this backslash away before it parses
+_UNESCAPED = re.compile(rb"\\[$`\\\n]")  # within backticks a shell takes this backslash away before it parses
 _BACKTICKS = re.compile(rb'"Backquotes":\s*true')
 _BRACES = re.compile(rb"(?:[^{}]|\{[^{}]*\})*")
 # What one parser calls a command and the other a part of the grammar; what they run is compared all the same.
