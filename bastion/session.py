@@ -360,11 +360,18 @@ class Session:
     async def _say(self, bot: BotEnd, channel: int, text: str) -> None:
         """Write one line to the bot's stderr; what we say is recorded too, unless nothing can be any more."""
         line = f"bastion: {text}\r\n".encode()
+
+        def landed(failure: Exception | None) -> None:  # among what the target says, where it is on record
+            if failure is None:
+                bot.send(line, error=True)
+
         try:
-            await self.recording.append([self.recording.event(Kind.NOTICE, channel, line)])
+            notice = self.recording.event(Kind.NOTICE, channel, line)
+            await self.recording.append([notice], landed=landed)
         except RecorderError:
             log.warning("session=%s could not record: %s", self.id, text)
-        await bot.write(line, error=True)
+            bot.send(line, error=True)
+        await bot.room()
 
     def _fail(self, error: RecorderError) -> None:
         """End the session because it cannot be recorded (law L2)."""

@@ -103,13 +103,23 @@ class Recording:
 
         await self._commit([first], work)
 
-    async def append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
-        """Commit events, and how many bytes they let pass each way; raise StoreError or SessionBroken."""
+    async def append(
+        self,
+        events: Sequence[Event],
+        *,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+        landed: Landed | None = None,
+    ) -> None:
+        """Commit events, and how many bytes they let pass each way; raise StoreError or SessionBroken.
+
+        What goes on by `landed`, as of `begin`, does so in the order of the record; whoever awaits this comes later.
+        """
         if not events:
             return
         if (done := self.ahead(events)) is not None:
             await done
-        await self.begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
+        await self.begin(events, bytes_in=bytes_in, bytes_out=bytes_out, landed=landed)
 
     def rest(self) -> bool:
         """Let go of what only a busy session needs, if nothing was appended since the last call; say if it did."""

@@ -68,7 +68,8 @@ def forced(way: Way) -> None:
 @case(GROUP, OPENSSH, "a resized window: SIGWINCH and the new size")
 def resize(way: Way) -> None:
     command = (
-        f"trap 'stty size >>{way.there}/sizes' WINCH; stty size; until read -t 0.1 x; do :; done; exit 3"
+        f"trap 'stty size >>{way.there}/sizes' WINCH; stty size; "
+        "until read -t 0 x; do sleep 0.1 & wait $!; done; exit 3"  # a trap runs in wait, and may be lost in read
     )
     wanted = ["40 120", "25 66", "300 500"]
     with terminal(way, "-tt", "target", f"bash -c {quoted(command)}", rows=30, cols=101) as window:

@@ -78,6 +78,19 @@ async def test_appends_from_many_channels_keep_the_order_of_the_calls(store: Sto
     assert verify(store.path, KEYS).problems == []
 
 
+async def test_what_goes_on_as_it_lands_does_so_in_the_order_of_the_record(store: Store) -> None:
+    recording, gone_on = await begin(store, outputs=0), list[str]()
+    notice, piece = recording.event(Kind.NOTICE, 1, b"bye"), recording.event(Kind.ERROR, 1, b"data")
+    said = asyncio.ensure_future(recording.append([notice], landed=lambda _failure: gone_on.append("notice")))
+    said.add_done_callback(lambda _said: gone_on.append("said"))
+    await asyncio.sleep(0)
+    await recording.begin([piece], landed=lambda _failure: gone_on.append("piece"))
+    await said
+    await asyncio.sleep(0)
+    assert gone_on.index("notice") < gone_on.index("piece")
+    assert [event.data for event in events(store)[-2:]] == [b"bye", b"data"]
+
+
 async def test_t43_events_are_never_dated_before_those_they_follow(store: Store) -> None:
     recording = await begin(store, outputs=0)
     for at_us in (50_000, 7, 60_000, 0):
