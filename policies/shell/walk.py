@@ -73,6 +73,8 @@ class Walk:
             return
         plain = ""
         if kind == "for_statement":
+            if node.children[0].type == "select" and stdin == "channel":
+                self.findings.flag(Flag.READS_STDIN, "select takes its answers from the input that follows")
             values = self._each(node.children_by_field_name("value"))
             latent.values(self.findings, self._words, values)
             plain = self._words.looped(node, values)

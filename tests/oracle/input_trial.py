@@ -19,7 +19,7 @@ from policies.shell.assembler import Piece, ShellAssembler
 from tests.oracle.claims import UNKNOWN, missing
 from tests.oracle.shell import Run, Shell
 
-STOPS = UNKNOWN | {Flag.SWITCHES_INPUT}  # what follows is not read as it stands
+STOPS = UNKNOWN | {Flag.SWITCHES_INPUT, Flag.READS_STDIN}  # what follows is not read as it stands, or is data
 
 
 def pieces(program: bytes, random: Random) -> list[Piece]:
