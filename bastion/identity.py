@@ -178,7 +178,8 @@ def claimed_groups(claims: Claims, issuer_name: str, groups_claim: str | None) -
     if not isinstance(groups, list) or len(groups) > MAX_GROUPS:
         raise ClaimRefused(groups_claim, f"a list of at most {MAX_GROUPS} strings", shown(groups))
     for group in groups:
-        if not isinstance(group, str) or not 0 < len(group) <= GROUP_CHARS or _escape(group) != group:
+        plain = isinstance(group, str) and group.isprintable() and _escape(group) == group
+        if not plain or not 0 < len(group) <= GROUP_CHARS:
             raise ClaimRefused(
                 groups_claim, f"printable strings of up to {GROUP_CHARS} characters", shown(group)
             )
