@@ -75,11 +75,12 @@ def _dd(words: Sequence[Word]) -> Touched:
 _TAR = Takes(
     "fFCbgHIKLNTVX",
     "file directory files-from exclude exclude-from listed-incremental format use-compress-program transform owner "
-    "group mode checkpoint-action to-command rsh-command info-script",
+    "group mode checkpoint-action to-command rsh-command rmt-command info-script new-volume-script",
 )
 
 
-def _tar(words: Sequence[Word]) -> Touched:
+def of_tar(words: Sequence[Word]) -> Given:
+    """Return what tar was given, in the old style (`tar czf x y`) too."""
     rest = list(words[1:])
     if rest and rest[0].literal and re.fullmatch(r"[A-Za-z]+", rest[0].text):
         letters, taken = rest[0].text, []
@@ -91,7 +92,11 @@ def _tar(words: Sequence[Word]) -> Touched:
             else:
                 taken.append(Word("-" + letter))
         rest = taken + rest[at:]
-    found = given(rest, _TAR)
+    return given(rest, _TAR)
+
+
+def _tar(words: Sequence[Word]) -> Touched:
+    found = of_tar(words)
     if words[2:] and words[1].form == "computed" and not words[1].prefix:
         yield "rw", SOMETHING
     makes = found.has("c", "create", "r", "append", "u", "update", "A")

@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from policies.facts import Word
 from policies.shell.containers import CONTAINERS, container
 from policies.shell.options import Takes, given, tail
+from policies.shell.places import of_tar
 from policies.shell.started import COMPUTED, SSH, SSH_BEFORE_TAGS, Started, joined, loose
 from policies.shell.surroundings import bwrap, ip, setarch
+from policies.shell.transfers import COPIES
 
 
 def _find(words: Sequence[Word]) -> list[Started]:
@@ -137,14 +139,7 @@ _PERF = (
 
 def _tar(words: Sequence[Word]) -> list[Started]:
     """Return the filters and scripts of tar; `-I zstd` is one of them."""
-    options = given(
-        words[1:],
-        Takes(
-            "fFCbgHIKLNTVX",
-            "file directory use-compress-program to-command info-script new-volume-script checkpoint-action "
-            "rsh-command rmt-command files-from exclude exclude-from transform",
-        ),
-    )
+    options = of_tar(words)
     scripts = ("I", "F", "use-compress-program", "to-command", "info-script", "new-volume-script")
     found = [Started(script=script, stdin=False) for script in options.values(*scripts)]
     return found + [
@@ -156,12 +151,8 @@ def _tar(words: Sequence[Word]) -> list[Started]:
 
 def _copy(words: Sequence[Word]) -> list[Started]:
     """Return what rsync and scp connect by, where that is not ssh."""
-    takes = (
-        Takes("cFiJloPSDX")
-        if words[0].text == "scp"
-        else Takes("efTBM@", "rsh exclude include files-from filter")
-    )
-    scripts = given(words[1:], takes).values(*(("S",) if words[0].text == "scp" else ("e", "rsh")))
+    name = words[0].text
+    scripts = given(words[1:], COPIES[name]).values(*(("S",) if name == "scp" else ("e", "rsh")))
     return [
         Started(script=script, stdin=False)
         for script in scripts

@@ -16,7 +16,7 @@ from policies.shell.special import SPECIAL
 from policies.shell.started import COMPUTED, UNKNOWN_START, Started, escaped, joined, loose
 from policies.shell.wrappers import RUNNERS, SKIPS, STARTERS, Starter
 
-_SPECIAL = re.compile(r"[^\w./:=@%+,~-]")
+_UNUSUAL = re.compile(r"[^\w./:=@%+,~-]")
 _LOADER = re.compile(r"ld-linux[\w.-]*\.so\.\d+|ld-musl[\w.-]*\.so\.\d+|ld-\d[\d.]*\.so|ld\.so")
 
 
@@ -48,7 +48,7 @@ def _ordinary(name: str, starter: Starter, words: Sequence[Word]) -> list[Starte
         if not rest:
             return [Started((Word("bash"),))]
         found = [Started(script=joined(escaped(rest)))]
-        if any(_SPECIAL.search(word.text) for word in rest if word.literal):  # as old ones hand them over
+        if any(_UNUSUAL.search(word.text) for word in rest if word.literal):  # as old ones hand them over
             found.append(Started(script=joined(rest)))
         return found
     if name == "doas" and options.has("s"):

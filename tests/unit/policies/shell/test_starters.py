@@ -266,6 +266,8 @@ def test_t31_what_is_started_is_found_behind_options_of_every_kind(statement: st
         ("docker run --unheard-of a alpine ls", ["docker", "alpine", "ls"]),
         ("ssh -P a b ls", ["ssh", "ls", "b"]),
         ("doas -s", ["doas", "bash"]),
+        ("tar cIf 'rm x' a.tar b", ["tar", "rm"]),
+        ("rsync --log-file y -e 'rm x' a h:", ["rsync", "rm"]),
         ("sudo -l rm", ["sudo"]),
     ],
 )
