@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from bastion.ends import BotEnd
+from bastion.ends import BotEnd, if_kept
 from bastion.holding import Holding, hold_event, told
 from bastion.holds.hold import Hold, State, Terms
 from bastion.holds.waiting import GONE
@@ -74,8 +74,9 @@ class Allowance:
             self._holding.opened(hold)
             line = f"bastion: {told(hold)} (session {self._recording.id})\r\n".encode()
             notice = self._recording.event(Kind.NOTICE, channel, line)
-            await self._recording.append([hold_event(self._recording, hold, channel), notice])
-            await bot.write(line, error=True)
+            say = if_kept(partial(bot.send, line, error=True))
+            await self._recording.append([hold_event(self._recording, hold, channel), notice], landed=say)
+            await bot.room()
 
         shown = self._holding.veiled(channel, running.decode("utf-8", "surrogateescape"))
         ask = self._holding.question(

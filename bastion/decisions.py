@@ -126,7 +126,7 @@ class Decisions:
                 access,
                 channel=number,
                 inbox=bot.inbox,
-                say=partial(bot.write, error=True),
+                say=partial(bot.send, error=True),
                 statement=statement,
                 stated=request.environment.get(REASON, ""),
                 terminal=request.pty is not None,

@@ -1,10 +1,11 @@
 """Name what a relay stands between: the channel of a bot, and the one that the bastion has opened on a target.
 
-Out     BotEnd, TargetEnd; Outcome, how a channel ended
+Out     BotEnd, TargetEnd; Outcome, how a channel ended; if_kept, for what goes on in the order of the record
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,7 +35,6 @@ class TargetEnd(Protocol):
     def send(self, data: bytes) -> None: ...
     def has_room(self) -> bool: ...
     async def room(self) -> None: ...
-    async def write(self, data: bytes) -> None: ...
     def write_eof(self) -> None: ...
     def resize(self, size: Resize) -> None: ...
     def signal(self, name: str) -> None: ...
@@ -49,3 +49,13 @@ class Outcome:
 
     exited: Exited | None
     bot_gone: bool = False
+
+
+def if_kept(send: Callable[[], None]) -> Callable[[Exception | None], None]:
+    """Return what is to be called once a commit has ended: it sends if that went well (laws L1 and L2)."""
+
+    def landed(failure: Exception | None) -> None:
+        if failure is None:
+            send()
+
+    return landed

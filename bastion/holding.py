@@ -10,12 +10,14 @@ Source  docs/approvals.md; docs/security.md, law L3
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from bastion.asking import Author, Told, ask_of, objection, question
+from bastion.ends import if_kept
 from bastion.gate import Gate, Ruling
 from bastion.holds.errors import CannotHold
 from bastion.holds.hold import Ask, Hold, State, Terms
@@ -34,7 +36,7 @@ SETTLE_S = 0.25  # for what came before to say what it has to say: people are sl
 INTERRUPT = 3
 SIGNALS = ("INT", "TERM", "HUP")
 
-Say = Callable[[bytes], Awaitable[None]]
+Say = Callable[[bytes], None]
 
 
 class Holding:
@@ -73,7 +75,7 @@ class Holding:
     ) -> Ruling:
         """Wait for the answer to one statement; return its ruling as people have settled it.
 
-        `say` writes to the bot's stderr; `statement` is the event that it was judged, which is on record if the ruling
+        `say` sends to the bot's stderr; `statement` is the event that it was judged, which is on record if the ruling
         that is returned has a hold. With a `terminal`, Ctrl-C withdraws.
         """
         seen: list[Hold] = []
@@ -83,8 +85,8 @@ class Holding:
             self.opened(hold)
             line = f"bastion: {told(hold)} (session {self.recording.id})\r\n".encode()
             notice = self.recording.event(Kind.NOTICE, channel, line)
-            await self.recording.append([statement, hold_event(self.recording, hold, channel), notice])
-            await say(line)
+            events = [statement, hold_event(self.recording, hold, channel), notice]
+            await self.recording.append(events, landed=if_kept(partial(say, line)))
 
         async def waits() -> Hold:
             if self.recording.tail.lines():

@@ -203,17 +203,24 @@ class Relay:
                 await self._veiled(admitted.events),
                 bytes_in=len(admitted.forward),
                 bytes_out=len(admitted.shown),
+                landed=partial(self._release, partial(self._let_go, admitted)),
             )
-            if admitted.told:
-                await self.bot.write(admitted.told, error=True)
-            if admitted.shown:
-                await self.bot.write(admitted.shown)
+            if admitted.told or admitted.shown:
+                await self.bot.room()
             if admitted.forward:
-                await self.target.write(admitted.forward)
+                await self.target.room()
             if admitted.shut:
                 self._shut, self._status = True, admitted.status
                 await self._append([self._event(Kind.EOF, side="client", of="denied")])
                 self.target.write_eof()
+
+    def _let_go(self, admitted: Admitted) -> None:
+        if admitted.told:
+            self.bot.send(admitted.told, error=True)
+        if admitted.shown:
+            self.bot.send(admitted.shown)
+        if admitted.forward:
+            self.target.send(admitted.forward)
 
     async def _veiled(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return what was judged with its input masked, statement by statement."""
@@ -336,12 +343,21 @@ class Relay:
         kept = self.quota.apply(self.recording, list(events))
         return self.recording.begin(kept, bytes_in=bytes_in, bytes_out=bytes_out, landed=landed)
 
-    async def _append(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None:
+    async def _append(
+        self,
+        events: Sequence[Event],
+        *,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+        landed: Landed | None = None,
+    ) -> None:
         if not events:
+            if landed is not None:
+                landed(None)
             return
         if (done := self.recording.ahead(events)) is not None:
             await done
-        await self._begin(events, bytes_in=bytes_in, bytes_out=bytes_out)
+        await self._begin(events, bytes_in=bytes_in, bytes_out=bytes_out, landed=landed)
 
 
 def _runs(items: Sequence[Item]) -> Iterator[Item]:

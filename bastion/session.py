@@ -14,12 +14,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from bastion.allowance import Allowance
 from bastion.course import Course, StatementDenied, StatementHeld, still_free, tap_of
 from bastion.decisions import Decisions
-from bastion.ends import BotEnd, TargetEnd
+from bastion.ends import BotEnd, TargetEnd, if_kept
 from bastion.errors import BastionError, Denied, TargetError
 from bastion.gate import STATUS_DENIED, Gate, Ruling
 from bastion.holding import Holding
@@ -360,17 +361,13 @@ class Session:
     async def _say(self, bot: BotEnd, channel: int, text: str) -> None:
         """Write one line to the bot's stderr; what we say is recorded too, unless nothing can be any more."""
         line = f"bastion: {text}\r\n".encode()
-
-        def landed(failure: Exception | None) -> None:  # among what the target says, where it is on record
-            if failure is None:
-                bot.send(line, error=True)
-
+        say = partial(bot.send, line, error=True)
         try:
             notice = self.recording.event(Kind.NOTICE, channel, line)
-            await self.recording.append([notice], landed=landed)
+            await self.recording.append([notice], landed=if_kept(say))
         except RecorderError:
             log.warning("session=%s could not record: %s", self.id, text)
-            bot.send(line, error=True)
+            say()
         await bot.room()
 
     def _fail(self, error: RecorderError) -> None:

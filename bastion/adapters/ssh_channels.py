@@ -226,11 +226,6 @@ class TargetChannel(asyncssh.SSHClientSession[bytes]):
         """Wait until there is room for more, or the command is gone."""
         await self._room.wait()
 
-    async def write(self, data: bytes) -> None:
-        """Send to stdin, then wait until there is room for more."""
-        self.send(data)
-        await self.room()
-
     def write_eof(self) -> None:
         """Say that no more input follows."""
         if is_open(self._channel) and self._channel is not None:

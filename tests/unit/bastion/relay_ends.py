@@ -116,10 +116,6 @@ class Far:
         self.taking.set()
         self._committed = committed
 
-    async def write(self, data: bytes) -> None:
-        self.send(data)
-        await self.room()
-
     def has_room(self) -> bool:
         return self.taking.is_set()
 
