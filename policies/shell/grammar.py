@@ -169,7 +169,7 @@ def leaves_out(node: Node, source: bytes) -> bool:
     """
     children, kind = node.children, node.type
     worded = (
-        (kind in _BEGINS_WITH_WORD or children[0].type == "{")
+        (kind in _BEGINS_WITH_WORD or (children[0].type == "{" and kind != "brace_expression"))
         and children[0].type != "(("
         and len(children) > 1
     )

@@ -95,5 +95,5 @@ def test_at_most_two_of_a_hundred_ordinary_lines_are_not_understood() -> None:
 
 def test_ordinary_lines_are_seldom_in_doubt() -> None:
     doubted = [line for line in ORDINARY if doubtful(line.encode())]
-    assert len(doubted) <= len(ORDINARY) * 0.02, doubted
+    assert len(doubted) <= len(ORDINARY) * 0.04, doubted
     assert not any(Flag.UNPARSED in analyse(line).flags for line in doubted)

@@ -257,6 +257,8 @@ def test_l4_what_is_not_known_has_a_flag(statement: str, flag: Flag) -> None:
         "sed -n '1,5p' x",
         "sed 's/a/b/g' x",
         'for f in *.log; do gzip "$f"; done',
+        "for i in {1..20}; do curl -fs localhost:8080/health && break; sleep 1; done",
+        "touch part-{01..12} {a..c}.log",
         "find . -name '*.log' | xargs rm -f",
         "tar czf - /srv | ssh h 'cat > x'",
         'echo "$(date): done" >> x',
