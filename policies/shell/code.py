@@ -2,7 +2,8 @@
 
 In      the words of a command; the text of its code
 Out     how it takes code; the shell commands that stand in it as literal text, as far as they can be seen
-Source  python(1), perl(1), ruby(1), node(1), php(1), lua(1), gawk(1), sed(1), psql(1), tclsh(1)
+Source  python(1), perl(1), ruby(1), node(1), php(1), lua(1), gawk(1), sed(1), psql(1), mysql(1), sqlite3(1), vim(1),
+        ed(1), tclsh(1)
 """
 
 from __future__ import annotations
@@ -39,24 +40,48 @@ def _sed_is_plain(text: str) -> bool:
 
 def _sql_is_plain(text: str) -> bool:
     return not re.search(
-        r"(?i)\\|\bcopy\b.*\bprogram\b|\bsystem\b|lo_(?:import|export)|pg_(?:read|write|ls)|load_file|into\s+(?:out|dump)file|sys_e",
+        r"(?i)\\|^\s*\.(?:shell|system|load)\b|^\s*\.\w+\s.*\||\bedit\(|load_extension|writefile|\bcopy\b.*\bprogram\b|\bsystem\b|lo_(?:import|export)|pg_(?:read|write|ls)|load_file|into\s+(?:out|dump)file|sys_e",
         text,
+        re.MULTILINE,
     )
+
+
+def _ex_is_plain(text: str) -> bool:
+    """Say whether no Ex command runs a program, or code of another language."""
+    bare = re.sub(r"\b(?:wqa?|qa?|wa?|xa?|e|bd)!(?=\s*(?:[|\n]|\Z)|\s+[^!])", "", text)
+    return not re.search(
+        r"!|`|\b(?:system|systemlist|job_start|term_start|sh|shell|exe\w*|so|source|ru\w*|ter|term|terminal|lua\w*|pe?rl?\w*"
+        r"|py\w*|rub\w*|tcl\w*|mz\w*|make|lmake|gr\w*|lgr\w*|normal?|au\w*|map|nnoremap)\b",
+        bare,
+    )
+
+
+def _ed_is_plain(text: str) -> bool:
+    return not re.search(r"^[^\w\n!]*(?:\d[^\w\n!]*)*[rweE]?\s*!", text, re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """`inline`: options whose value is code; `first`: the first operand is; `files`: options that give it as a file."""
+    """How a program is given code.
+
+    `inline`: options whose value is code; `first`: the first operand is, or all of them that stand `behind` so many;
+    `plus`: so is an operand that begins with `+`; `files`: options that give it as a file; `input`: what stands on its
+    input is code, whatever its operands are; `mixed`: options may stand behind operands.
+    """
 
     language: str
     takes: Takes = NONE
     inline: tuple[str, ...] = ()
     first: bool = False
+    behind: int = 0
+    plus: bool = False
+    input: bool = False
     files: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()  # options with which no code is read
     harmless: Callable[[str], bool] = _never
     single: bool = False
     scripts: bool = True
+    mixed: bool = False
 
 
 _PYTHON = Code(
@@ -84,6 +109,7 @@ _SED = Code(
     quiet=("version", "help"),
     harmless=_sed_is_plain,
     scripts=False,
+    mixed=True,
 )
 _LUA = Code("Lua", Takes("el"), ("e",), quiet=("v",))
 _NODE = Code(
@@ -99,7 +125,9 @@ _PSQL = Code(
     files=("f", "file", "l", "list"),
     quiet=("l", "list", "V", "version", "help"),
     harmless=_sql_is_plain,
+    input=True,
     scripts=False,
+    mixed=True,
 )
 _MYSQL = Code(
     "SQL",
@@ -107,8 +135,44 @@ _MYSQL = Code(
     ("e", "execute"),
     quiet=("V", "version", "help"),
     harmless=_sql_is_plain,
+    input=True,
     scripts=False,
+    mixed=True,
 )
+_SQLITE = Code(
+    "SQL",
+    Takes("", "cmd init separator nullvalue newline mmap maxsize lookaside pagecache vfs"),
+    ("cmd",),
+    first=True,
+    behind=1,
+    input=True,
+    quiet=("version", "help"),
+    harmless=_sql_is_plain,
+    single=True,
+    scripts=False,
+    mixed=True,
+)
+_EX_TAKES = Takes("cSuUiwWTtqr", "cmd startuptime servername remote-send remote-expr")
+_VIM = Code(
+    "Ex commands",
+    _EX_TAKES,
+    ("c", "cmd", "remote-expr"),
+    plus=True,
+    harmless=_ex_is_plain,
+    scripts=False,
+    mixed=True,
+)
+_EX = Code(
+    "Ex commands",
+    _EX_TAKES,
+    ("c", "cmd"),
+    plus=True,
+    input=True,
+    harmless=_ex_is_plain,
+    scripts=False,
+    mixed=True,
+)
+_ED = Code("ed commands", Takes("p", "prompt"), input=True, harmless=_ed_is_plain, scripts=False, mixed=True)
 
 CODE: Mapping[str, Code] = {
     "python": _PYTHON,
@@ -166,6 +230,7 @@ CODE: Mapping[str, Code] = {
         quiet=("v", "version"),
         single=True,
         scripts=False,
+        mixed=True,
     ),
     "awk": _AWK,
     "gawk": _AWK,
@@ -176,19 +241,37 @@ CODE: Mapping[str, Code] = {
     "psql": _PSQL,
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
+    "sqlite": _SQLITE,
+    "ed": _ED,
+    "red": _ED,
+    "ex": _EX,
+    **dict.fromkeys(
+        ["vi", "vim", "nvim", "view", "rvim", "rview", "vimdiff", "gvim", "vim.basic", "vim.tiny"], _VIM
+    ),
 }
 
 _CALLS = re.compile(
     r"""(?:\b(?:system|popen[23]?|exec[lv]?[pe]{0,2}|spawn[lv]?[pe]{0,2}|call|check_call|check_output|getoutput|getstatusoutput
     |run|Popen|shell_exec|passthru|proc_open|pcntl_exec|execSync|spawnSync|exec|qx|os\.execute|io\.popen|shell|backtick)\s*[({]?\s*\(?\[?\s*
-    |\\!\s*|\bPROGRAM\s+|\|\s*getline|\bsh\s+-c\s+|!)
+    |\\!\s*|\b(?i:PROGRAM)\s+|\|\s*getline|\bsh\s+-c\s+|!)
     (?:(?P<quote>["'`])(?P<text>(?:\\.|(?!(?P=quote)).){1,2000})(?P=quote))""",
     re.VERBOSE | re.DOTALL,
 )
 _BACKTICKS = re.compile(r"`((?:\\.|[^`\\]){1,2000})`|%x\{([^}]{1,2000})\}|qx\{([^}]{1,2000})\}", re.DOTALL)
 _PIPED = re.compile(r"\|&?\s*\"((?:\\.|[^\"\\]){1,2000})\"|\"((?:\\.|[^\"\\]){1,2000})\"\s*\|&?\s*getline")
 _LIST = re.compile(r"\[((?:\s*[\"'](?:\\.|[^\"'\\])*[\"']\s*,?)+)\]")
-_SHELL_LINE = re.compile(r"(?:^|\n)\s*\\!\s*(.{1,2000})")
+_LINES: Mapping[str, re.Pattern[str]] = {
+    "SQL": re.compile(
+        r"\\!\s*([^\n;]{1,2000})|(?:^|[;\n])\s*(?:system|\.shell|\.system)\s+([^\n;]{1,2000})"
+        r"|(?:\\(?:o|out|g|gx|w|write)|\.(?:once|output))\s+\|\s*([^\n]{1,2000})"
+    ),
+    "Ex commands": re.compile(
+        r"(?:^|[|\n])[\s:]*(?:sil(?:ent)?!?\s+)?(?:[%.$\d,;']*|r(?:ead)?|w(?:rite)?)\s*!\s*([^\n]{1,2000})()"
+        r"|(?:^|[|\n])[\s:]*ter(?:m|minal)?\s+([^\n]{1,2000})"
+    ),
+    "ed commands": re.compile(r"(?:^|\n)[^\w\n!]*(?:\d[^\w\n!]*)*[rweE]?\s*!\s*([^\n]{1,2000})()()"),
+    "Tcl": re.compile(r"\b(?:spawn|exec)\s+((?:-\w+\s+)*[^\]\n;]{1,2000})()()"),
+}
 _MOST = 20
 
 
@@ -204,6 +287,7 @@ def scripts_in(text: str, code: Code) -> Iterator[str]:
     if code.language == "awk":
         found += [a or b for a, b in _PIPED.findall(text)]
     found += [" ".join(re.findall(r"[\"']((?:\\.|[^\"'\\])*)[\"']", inner)) for inner in _LIST.findall(text)]
-    found += _SHELL_LINE.findall(text)
+    if (lines := _LINES.get(code.language)) is not None:
+        found += ["".join(groups).strip() for groups in lines.findall(text)]
     for script in list(dict.fromkeys(found))[:_MOST]:
         yield re.sub(r"\\([\"'`\\])", r"\1", script)

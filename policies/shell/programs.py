@@ -19,7 +19,7 @@ from policies.shell.definitions import defined, is_grave
 from policies.shell.findings import Found
 from policies.shell.hosts import hosts
 from policies.shell.meaning import Programs, Stdin
-from policies.shell.options import Takes, given
+from policies.shell.options import Takes, given, tail
 from policies.shell.places import modes, places
 from policies.shell.quiet import leaves_input
 from policies.shell.started import (
@@ -48,6 +48,7 @@ _PRIVILEGED = LIKE_SUDO | {
     "systemd-run",
 }
 _VERSION = re.compile(r"[\d.]+\Z")
+_JOB = re.compile(r"^[ \t]*(?:@\w+|(?:[\d*][\w*/,-]*[ \t]+){4}[\w*/,-]+)[ \t]+([^\n]+)", re.MULTILINE)
 _BARE_SUDO = frozenset({"su", "sudo"})
 _CONFUSED = (
     "CYRILLIC",
@@ -102,7 +103,12 @@ class KnownPrograms(Programs):
             return
         code = CODE.get(_VERSION.sub("", name))
         if code is not None:
-            self._code(walk, place, code, words, stdin, fed)
+            self._code(walk, place, code, words, stdin, fed, file)
+        if name in ("at", "batch") and stdin != "channel" and takes_input(name, words):
+            self._reads_script(walk, place, name, stdin, fed)
+        if name == "crontab":
+            for job in _JOB.findall(fed or ""):
+                self._nested(walk, Word(job), place, "file", certain=False)
         started = starts(name, words) or ()
         self._starts(walk, place, name, started, stdin, fed, file)
         if stdin == "channel":
@@ -193,9 +199,7 @@ class KnownPrograms(Programs):
     def _source(self, walk: Walk, place: int, words: list[Word]) -> None:
         findings = walk.findings
         for word in words[1:2]:
-            path = posixpath.normpath(word.text)
-            written = {touch.value.text for touch in findings.writes}
-            if not word.literal or path.startswith("/dev/") or path in written:
+            if not self._is_there(walk, word):
                 findings.flag(Flag.OPAQUE, f"what {words[0].text} runs is known at run time only", place)
 
     # Programs that run other code.
@@ -215,32 +219,41 @@ class KnownPrograms(Programs):
             self._nested(walk, script if script.literal else Word(script.text), place, stdin)
             self._likely(walk, (script,), place, stdin)
         elif file is not None:
-            path = posixpath.normpath(file.text)
-            if not (options.has("n") and not options.has("i")) and (
-                not file.literal
-                or path.startswith("/dev/")
-                or path in {touch.value.text for touch in findings.writes}
-            ):
+            if not (options.has("n") and not options.has("i")) and not self._is_there(walk, file):
                 findings.flag(Flag.OPAQUE, "the script is known at run time only", place)
             findings.read(file, place)
             if stdin == "channel":
                 _may_read(walk, place, file.text)
-        elif stdin == "channel":
-            findings.flag(Flag.READS_STDIN, f"{name} takes the input that follows", place)
+        else:
+            self._reads_script(walk, place, name, stdin, fed)
+
+    def _reads_script(self, walk: Walk, place: int, name: str, stdin: Stdin, fed: str | None) -> None:
+        """Note that a program runs the shell script that stands on its input."""
+        if stdin == "channel":
+            walk.findings.flag(Flag.READS_STDIN, f"{name} takes the input that follows", place)
         elif fed is not None:
             self._nested(walk, Word(fed), place, "file")
         else:
-            findings.flag(Flag.OPAQUE, "the script that a shell reads is known at run time only", place)
+            walk.findings.flag(Flag.OPAQUE, "the script that a shell reads is known at run time only", place)
 
     def _code(
-        self, walk: Walk, place: int, code: Code, words: list[Word], stdin: Stdin, fed: str | None
+        self,
+        walk: Walk,
+        place: int,
+        code: Code,
+        words: list[Word],
+        stdin: Stdin,
+        fed: str | None,
+        file: Word | None,
     ) -> None:
         findings = walk.findings
-        found = given(words[1:], code.takes, stop=True, single=code.single)
+        found = given(words[1:], code.takes, stop=not code.mixed, single=code.single)
         texts = found.values(*code.inline)
         operands = found.operands
+        if code.plus:
+            texts += [tail(word, 1) for word in operands if word.text.startswith("+")]
         if code.first and not found.has(*code.files) and operands and not texts:
-            texts = operands[:1]
+            texts = operands[code.behind :] if code.behind else operands[:1]
         if texts:
             for text in texts:
                 if not code.harmless(text.text) or not text.literal:
@@ -249,25 +262,28 @@ class KnownPrograms(Programs):
                         findings.flag(Flag.OPAQUE, "the code is known at run time only", place)
                 for script in scripts_in(text.text, code):
                     self._nested(walk, Word(script), place, "file", certain=False)
-        elif found.has(*code.files) or code.first:
+        elif found.has(*code.files) or (code.first and not code.input) or (code.plus and not code.input):
             pass
-        elif not operands or operands[0].text == "-":
-            if found.has(*code.quiet):
+        elif not operands or operands[0].text == "-" or code.input:
+            if found.has(*code.quiet) or (fed is not None and code.harmless(fed)):
                 return
+            if code.input and file is not None and self._is_there(walk, file):
+                return  # as by an option that names it
             findings.flag(Flag.INTERPRETER, f"{code.language} reads code from its input", place)
             if stdin == "channel":
                 findings.flag(Flag.READS_STDIN, f"{code.language} takes the input that follows", place)
             for script in scripts_in(fed or "", code):
                 self._nested(walk, Word(script), place, "file", certain=False)
         elif code.scripts:
-            path = posixpath.normpath(operands[0].text)
-            if not found.has(*code.quiet) and (
-                not operands[0].literal
-                or path.startswith(("/dev/fd", "/dev/stdin", "/proc/"))
-                or path in {touch.value.text for touch in findings.writes}
-            ):
+            if not found.has(*code.quiet) and not self._is_there(walk, operands[0]):
                 findings.flag(Flag.OPAQUE, f"the {code.language} script is known at run time only", place)
             findings.read(operands[0], place)
+
+    def _is_there(self, walk: Walk, file: Word) -> bool:
+        """Say whether a file is named, and was there before the statement."""
+        path = posixpath.normpath(file.text)
+        written = {touch.value.text for touch in walk.findings.writes}
+        return file.literal and path not in written and not path.startswith(("/dev/", "/proc/"))
 
     def _nested(
         self,

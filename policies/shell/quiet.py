@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from policies.facts import Word
 from policies.shell.after_all import reads_after_all
+from policies.shell.filters import surely_reads_file
 from policies.shell.options import NONE, Takes, given
 from policies.shell.started import LIKE_SUDO, splits
 from policies.shell.wrappers import STARTERS
@@ -269,7 +270,7 @@ _VERBS: Mapping[str, tuple[Takes, frozenset[str]]] = {
     "supervisorctl": (NONE, frozenset(["restart", "start", "status", "stop", "update"])),
     "apt-cache": (NONE, frozenset(["madison", "policy", "search", "show"])),
 }
-# With files to read they read nothing else; takes_input has told already that they have some.
+# With files to read they read nothing else.
 _READ_FILES = frozenset(
     [
         "awk",
@@ -278,7 +279,6 @@ _READ_FILES = frozenset(
         "cat",
         "column",
         "cut",
-        "dd",
         "egrep",
         "fgrep",
         "fold",
@@ -295,7 +295,6 @@ _READ_FILES = frozenset(
         "nl",
         "od",
         "paste",
-        "psql",
         "rev",
         "sed",
         "sha1sum",
@@ -303,10 +302,8 @@ _READ_FILES = frozenset(
         "sha512sum",
         "sort",
         "split",
-        "sqlite3",
         "tac",
         "tail",
-        "tar",
         "uniq",
         "wc",
         "xxd",
@@ -316,6 +313,7 @@ _READ_FILES = frozenset(
         "zgrep",
     ]
 )
+_TOLD_BY_FILE = frozenset({"dd", "psql", "sqlite3", "tar"})  # takes_input has told that they read a file
 _STANDS_ALONE = frozenset({"busybox", "gdb", "toybox"})  # these start others, and read their commands as well
 
 
@@ -335,8 +333,10 @@ def leaves_input(name: str, words: Sequence[Word], *, starts: bool) -> bool:
         return True
     if name in STARTERS and name not in _STANDS_ALONE:
         return starts
-    if name in _READ_FILES:
+    if name in _TOLD_BY_FILE:
         return not any(map(splits, given_words))
+    if name in _READ_FILES:
+        return surely_reads_file(name, words)
     if name == "crontab":
         return [word.text for word in given_words[:1]] == ["-l"]
     if name in _VERBS:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from policies.facts import Word
+from policies.shell.filters import reads_no_file
 from policies.shell.options import Takes, given
 from policies.shell.started import SSH
 
@@ -121,15 +122,23 @@ _ALWAYS_READS = frozenset(
         "telnet",
         "ftp",
         "sftp",
+        "ex",
+        "sponge",
+        "cpio",
+        "parallel",
+        "socat",
+        "mail",
+        "mailx",
+        "sendmail",
     ]
 )
+_OF_SQL = Takes("hpanu", "cmd init separator user pass")
 _SQL = frozenset(["psql", "mysql", "mariadb", "sqlite3", "redis-cli", "mongo", "mongosh"])
-_ALONE = frozenset(
-    ["crontab", "openssl", "gpg", "patch", "mail", "mailx", "sendmail"]
-)  # read it if they are given nothing
-_MANY_FILES = frozenset(
-    ["grep", "egrep", "fgrep", "sed", "awk", "gawk", "mawk", "jq", "yq"]
-)  # the first operand is no file
+# With these openssl and gpg read a file, or nothing at all.
+_WITHOUT_INPUT = re.compile(
+    r"-in|version|rand|gen\w+|ciphers|speed|list|prime|errstr|help|dhparam|ecparam"
+    r"|-k|-K|--(?:list|version|export|gen|quick|full|delete|fingerprint|help|send|recv|refresh|search|edit).*"
+)
 
 
 def certain_output(words: Sequence[Word], fed: str | None) -> str | None:
@@ -171,12 +180,18 @@ def takes_input(name: str, words: Sequence[Word]) -> bool:
         return "x" in first and not first.startswith("--") and ("f" not in first or "-" in texts)
     if "-" in texts:
         return True
-    operands = given(words[1:], Takes("nckdfFeotTsSwm")).operands
     if name == "dd":
         return not any(text.startswith("if=") for text in texts)
     if name in _SQL:
         inline = any(re.match(r"-[cefl]|--(?:command|execute|file|eval|list)", text) for text in texts)
-        return not inline and not (name in ("redis-cli", "sqlite3") and len(operands) > 1)
-    if name in _ALONE:
+        least = {"redis-cli": 1, "sqlite3": 2}.get(name)
+        return not inline and (least is None or len(given(words[1:], _OF_SQL).operands) < least)
+    if name in ("openssl", "gpg"):
+        return not any(map(_WITHOUT_INPUT.fullmatch, texts)) and not (
+            name == "gpg" and given(words[1:], Takes("oru")).operands
+        )
+    if name == "patch":
+        return not given(words[1:], Takes("dDFgioprBVYz")).has("i", "input")
+    if name == "crontab":
         return not texts
-    return len(operands) <= (1 if name in _MANY_FILES else 0)
+    return reads_no_file(name, words)

@@ -257,6 +257,13 @@ STARTERS: Mapping[str, Starter] = {
     "ifne": Starter(flags=Takes("n")),
     "gdb": Starter(Takes("xc", "command eval-command")),
     "daemonize": Starter(Takes("ceEloup"), flags=Takes("av")),
+    "lxc-attach": Starter(
+        Takes(
+            "nsaRPBLuUgGovf",
+            "name elevated-privileges arch namespaces remount-sys-proc lxcpath pty-log uid gid context",
+        ),
+    ),
+    "lxc-execute": Starter(Takes("nfsPugL", "name rcfile define lxcpath uid gid share-net")),
 }
 # Tools that start a program behind a word of theirs: which of its options have a value, and what stands before it.
 RUNNERS: Mapping[str, Mapping[str, Takes]] = {
@@ -275,6 +282,7 @@ RUNNERS: Mapping[str, Mapping[str, Takes]] = {
     "aws-vault": {"exec": Takes("dnrt", "duration region mfa-token")},
     "consul": {"lock": Takes("", "name timeout http-addr token")},
     **{tool: {"exec": Takes("", "mode env cwd user group project")} for tool in ("lxc", "incus")},
+    "machinectl": {"shell": Takes("EMH", "uid setenv machine host")},
     "multipass": {"exec": Takes("d", "working-directory")},
     "toolbox": {"run": Takes("cdr", "container distro release")},
     "distrobox": {"enter": Takes("n", "name")},
@@ -288,5 +296,6 @@ SKIPS: Mapping[str, int] = {
     "consul": 1,
     "lxc": 1,
     "incus": 1,
+    "machinectl": 1,
     "multipass": 1,
 }

@@ -1,0 +1,136 @@
+"""Know whether a filter is given a file, which it then reads in place of its standard input.
+
+In      the words of a command
+Out     whether none of them is a file; whether one surely is
+Source  the manuals of the programs that are named: coreutils, util-linux, grep(1), sed(1), gawk(1), jq(1), gzip(1)
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping, Sequence
+
+from policies.facts import Word
+from policies.shell.options import Given, Takes, given
+from policies.shell.roles import ROLES
+
+_AWK = Takes("fFvieEl", "file field-separator assign include exec source")
+_SED = Takes("efl", "expression file line-length")
+# The first operand of these is no file, but for some options.
+_SCRIPTED: Mapping[str, tuple[Takes, tuple[str, ...]]] = {
+    "sed": (_SED, ("e", "f", "expression", "file")),
+    **dict.fromkeys(["awk", "gawk", "mawk"], (_AWK, ("f", "file", "E", "exec", "e", "source"))),
+}
+_GREP = Takes(
+    "GEFPivwxcLlqsbHhnTZaIrRUuyzo",
+    "extended-regexp fixed-strings basic-regexp perl-regexp ignore-case no-ignore-case invert-match word-regexp "
+    "line-regexp count color colour files-without-match files-with-matches quiet silent no-messages byte-offset "
+    "with-filename no-filename line-number initial-tab null text recursive dereference-recursive line-buffered "
+    "null-data only-matching binary",
+)
+_SUM = Takes("bctwz", "binary check tag text zero ignore-missing quiet status strict warn")
+_PACK = Takes(
+    "acdfhklLnNqrtvVez",
+    "stdout to-stdout decompress uncompress force keep list no-name name quiet recursive test verbose fast best "
+    "rsyncable",
+)
+# Their options without a value: any other one may take the word behind it.
+_FLAGS: Mapping[str, Takes] = {
+    "cat": Takes(
+        "AbeEnstTuv",
+        "show-all number-nonblank show-ends number squeeze-blank show-tabs show-nonprinting",
+    ),
+    "tac": Takes("br", "before regex"),
+    "nl": Takes("p", "no-renumber"),
+    "head": Takes("qvz", "quiet silent verbose zero-terminated"),
+    "tail": Takes("fFqvz", "follow quiet silent verbose zero-terminated retry"),
+    "sort": Takes(
+        "bdfghiMnRrVcCmsuz",
+        "ignore-leading-blanks dictionary-order ignore-case general-numeric-sort ignore-nonprinting month-sort "
+        "human-numeric-sort numeric-sort random-sort reverse version-sort check merge stable unique zero-terminated",
+    ),
+    "uniq": Takes("cdDuiz", "count repeated all-repeated ignore-case unique zero-terminated group"),
+    "wc": Takes("cmlLw", "bytes chars lines max-line-length words"),
+    "cut": Takes("nsz", "complement only-delimited zero-terminated"),
+    "sed": Takes(
+        "nErsuzi",
+        "quiet silent regexp-extended separate unbuffered null-data posix debug sandbox follow-symlinks in-place",
+    ),
+    **dict.fromkeys(["awk", "gawk", "mawk"], Takes("bcghnOPrstS", "posix re-interval sandbox traditional")),
+    **dict.fromkeys(["grep", "egrep", "fgrep", "zgrep"], _GREP),
+    "fold": Takes("bs", "bytes spaces"),
+    "fmt": Takes("cstu", "crown-margin tagged-paragraph split-only uniform-spacing"),
+    "column": Takes("tJdeLx", "table json fillrows keep-empty-lines table-noheadings"),
+    "paste": Takes("sz", "serial zero-terminated"),
+    **dict.fromkeys(["base64", "base32"], Takes("di", "decode ignore-garbage")),
+    "xxd": Takes("abeEipru"),
+    "od": Takes("abcdfilosxv", "output-duplicates traditional"),
+    "hexdump": Takes("bcCdoxv"),
+    **dict.fromkeys(["md5sum", "sha1sum", "sha256sum", "sha512sum"], _SUM),
+    "cksum": Takes("wz", "check quiet status strict tag untagged warn zero"),
+    **dict.fromkeys(["gzip", "gunzip", "zcat", "bzip2", "xz"], _PACK),
+    "split": Takes("deux", "numeric-suffixes hex-suffixes elide-empty-files unbuffered verbose"),
+    "iconv": Takes("cs", "silent verbose"),
+    "jq": Takes(
+        "cCarRsSnjMe",
+        "compact-output raw-output raw-output0 ascii-output color-output monochrome-output sort-keys tab slurp "
+        "raw-input null-input exit-status join-output seq stream stream-errors unbuffered",
+    ),
+    "yq": Takes("neirPCMjNvsc", "null-input inplace exit-status prettyPrint colors no-colors"),
+}
+_LETTERS = frozenset(string.ascii_letters)
+_NAMED = re.compile(r"--(?:arg|argjson|slurpfile|rawfile|argfile)\Z")
+_VALUES = re.compile(r"--(?:args|jsonargs)\Z")
+_VERBS = frozenset({"e", "eval", "ea", "eval-all"})
+
+
+def reads_no_file(name: str, words: Sequence[Word]) -> bool:
+    """Say whether none of a filter's words is a file, as far as can be told."""
+    roles = ROLES.get(name)
+    takes = _SCRIPTED[name][0] if name in _SCRIPTED else roles.takes if roles is not None else Takes()
+    return _none_is_file(name, words, takes)
+
+
+def surely_reads_file(name: str, words: Sequence[Word]) -> bool:
+    """Say whether a filter surely reads the files among its words, and nothing else."""
+    if any(word.form == "computed" and not word.whole and not word.prefix for word in words):
+        return False  # it may be `-`
+    flags = _FLAGS.get(name, Takes())
+    longs = [word.text[2:] for word in words if word.text.startswith("--") and "=" not in word.text]
+    takes = Takes(
+        "".join(sorted(_LETTERS - set(flags.short))),
+        " ".join(long for long in longs if long and long not in flags.names()),
+    )
+    return not _none_is_file(name, words, takes)
+
+
+def _none_is_file(name: str, words: Sequence[Word], takes: Takes) -> bool:
+    found, operands = _operands(name, words, takes)
+    if name.endswith("grep") and found.has("r", "R", "recursive", "dereference-recursive"):
+        return False
+    if name in ("jq", "yq") and found.has("n", "null-input"):
+        return False
+    if name == "sort" and any(word.text.startswith("--files0-from=") for word in words):
+        return False
+    return not operands
+
+
+def _operands(name: str, words: Sequence[Word], takes: Takes) -> tuple[Given, list[Word]]:
+    rest = list(words[1:])
+    if name == "jq":
+        while (at := next((at for at, word in enumerate(rest) if _NAMED.match(word.text)), None)) is not None:
+            del rest[at : at + 3]
+        if any(map(_VALUES.match, (word.text for word in rest))):
+            rest = rest[:1]
+    found = given(rest, takes, stop=name.endswith("awk"))
+    operands = rest[found.rest :] if name.endswith("awk") else found.operands
+    roles = ROLES.get(name)
+    unskip = _SCRIPTED[name][1] if name in _SCRIPTED else roles.unskip if roles is not None else ()
+    skip = 1 if name in _SCRIPTED else roles.skip if roles is not None else 0
+    operands = operands[0 if found.has(*unskip) else skip :]
+    if name == "yq" and found.operands[:1] and found.operands[0].text in _VERBS:
+        operands = operands[1:]
+    if name.endswith("awk"):
+        operands = [word for word in operands if not re.match(r"[A-Za-z_]\w*=", word.text)]
+    return found, operands
