@@ -35,8 +35,8 @@ _PACK = Takes(
     "stdout to-stdout decompress uncompress force keep list no-name name quiet recursive test verbose fast best "
     "rsyncable",
 )
-# Their options without a value: any other one may take the word behind it.
-_FLAGS: Mapping[str, Takes] = {
+# Options of each that have no value: any other one may take the word behind it.
+FLAGS: Mapping[str, Takes] = {
     "cat": Takes(
         "AbeEnstTuv",
         "show-all number-nonblank show-ends number squeeze-blank show-tabs show-nonprinting",
@@ -68,6 +68,14 @@ _FLAGS: Mapping[str, Takes] = {
     "od": Takes("abcdfilosxv", "output-duplicates traditional"),
     "hexdump": Takes("bcCdoxv"),
     **dict.fromkeys(["md5sum", "sha1sum", "sha256sum", "sha512sum"], _SUM),
+    "cmp": Takes("bls", "print-bytes verbose quiet silent"),
+    "comm": Takes("z", "check-order nocheck-order total zero-terminated"),
+    "diff": Takes(
+        "abBcdeEiNnpqrstTuvwyZ",
+        "brief report-identical-files recursive text ignore-case ignore-all-space ignore-space-change "
+        "ignore-blank-lines new-file side-by-side unified context normal suppress-common-lines minimal expand-tabs "
+        "strip-trailing-cr",
+    ),
     "cksum": Takes("wz", "check quiet status strict tag untagged warn zero"),
     **dict.fromkeys(["gzip", "gunzip", "zcat", "bzip2", "xz"], _PACK),
     "split": Takes("deux", "numeric-suffixes hex-suffixes elide-empty-files unbuffered verbose"),
@@ -77,12 +85,10 @@ _FLAGS: Mapping[str, Takes] = {
         "compact-output raw-output raw-output0 ascii-output color-output monochrome-output sort-keys tab slurp "
         "raw-input null-input exit-status join-output seq stream stream-errors unbuffered",
     ),
-    "yq": Takes("neirPCMjNvsc", "null-input inplace exit-status prettyPrint colors no-colors"),
 }
 _LETTERS = frozenset(string.ascii_letters)
 _NAMED = re.compile(r"--(?:arg|argjson|slurpfile|rawfile|argfile)\Z")
 _VALUES = re.compile(r"--(?:args|jsonargs)\Z")
-_VERBS = frozenset({"e", "eval", "ea", "eval-all"})
 
 
 def reads_no_file(name: str, words: Sequence[Word]) -> bool:
@@ -96,7 +102,7 @@ def surely_reads_file(name: str, words: Sequence[Word]) -> bool:
     """Say whether a filter surely reads the files among its words, and nothing else."""
     if any(word.form == "computed" and not word.whole and not word.prefix for word in words):
         return False  # it may be `-`
-    flags = _FLAGS.get(name, Takes())
+    flags = FLAGS.get(name, Takes())
     longs = [word.text[2:] for word in words if word.text.startswith("--") and "=" not in word.text]
     takes = Takes(
         "".join(sorted(_LETTERS - set(flags.short))),
@@ -107,9 +113,13 @@ def surely_reads_file(name: str, words: Sequence[Word]) -> bool:
 
 def _none_is_file(name: str, words: Sequence[Word], takes: Takes) -> bool:
     found, operands = _operands(name, words, takes)
-    if name.endswith("grep") and found.has("r", "R", "recursive", "dereference-recursive"):
+    if (
+        name.endswith("grep")
+        and name != "zgrep"
+        and found.has("r", "R", "recursive", "dereference-recursive")
+    ):
         return False
-    if name in ("jq", "yq") and found.has("n", "null-input"):
+    if name == "jq" and found.has("n", "null-input"):
         return False
     if name == "sort" and any(word.text.startswith("--files0-from=") for word in words):
         return False
@@ -127,10 +137,8 @@ def _operands(name: str, words: Sequence[Word], takes: Takes) -> tuple[Given, li
     operands = rest[found.rest :] if name.endswith("awk") else found.operands
     roles = ROLES.get(name)
     unskip = _SCRIPTED[name][1] if name in _SCRIPTED else roles.unskip if roles is not None else ()
-    skip = 1 if name in _SCRIPTED else roles.skip if roles is not None else 0
+    skip = 1 if name in _SCRIPTED or name == "cmp" else roles.skip if roles is not None else 0
     operands = operands[0 if found.has(*unskip) else skip :]
-    if name == "yq" and found.operands[:1] and found.operands[0].text in _VERBS:
-        operands = operands[1:]
     if name.endswith("awk"):
         operands = [word for word in operands if not re.match(r"[A-Za-z_]\w*=", word.text)]
     return found, operands

@@ -22,7 +22,6 @@ READS = {Flag.READS_STDIN, Flag.MAY_READ_STDIN}
         "jq -c . f",
         "jq -r --arg a b .a f",
         "jq -n --arg a b '$a'",
-        "yq e .a f",
         "awk -v a=b 1 f",
         "awk '{ print $1 }' f",
         "tail -f x",
@@ -37,6 +36,10 @@ READS = {Flag.READS_STDIN, Flag.MAY_READ_STDIN}
         "paste -sd, f",
         "base64 -d f",
         "md5sum -c f",
+        "diff -u a b",
+        "diff --color=always -q a b",
+        "cmp -s a b",
+        "pidof nginx",
         "gzip -9 f",
         "split -l 5 f",
         "for f in a.log b.log; do gzip $f; done",
@@ -88,7 +91,8 @@ def test_l3_a_filter_without_a_file_takes_the_input(statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ['head -c1 "$f"', "cat $f", 'grep "$p" f', "head -c1 -- /dev/stdin", "sed p -"]
+    "statement",
+    ['head -c1 "$f"', "cat $f", 'grep "$p" f', "head -c1 -- /dev/stdin", 'cmp "$f" x', "diff - x", "sed p -"],
 )
 def test_l3_a_word_that_may_be_a_dash_may_name_the_input(statement: str) -> None:
     """`head -c1 "$f"` with f=- takes one byte, and the shell goes on in the middle of a line."""
