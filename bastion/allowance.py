@@ -76,7 +76,6 @@ class Allowance:
             notice = self._recording.event(Kind.NOTICE, channel, line)
             say = if_kept(partial(bot.send, line, error=True))
             await self._recording.append([hold_event(self._recording, hold, channel), notice], landed=say)
-            await bot.room()
 
         shown = self._holding.veiled(channel, running.decode("utf-8", "surrogateescape"))
         ask = self._holding.question(

@@ -203,7 +203,7 @@ class Relay:
                 await self._veiled(admitted.events),
                 bytes_in=len(admitted.forward),
                 bytes_out=len(admitted.shown),
-                landed=partial(self._release, partial(self._let_go, admitted)),
+                release=partial(self._let_go, admitted),
             )
             if admitted.told or admitted.shown:
                 await self.bot.room()
@@ -349,8 +349,10 @@ class Relay:
         *,
         bytes_in: int = 0,
         bytes_out: int = 0,
-        landed: Landed | None = None,
+        release: Callable[[], None] | None = None,
     ) -> None:
+        """Commit events; `release` what goes on by them in the step in which they land."""
+        landed = partial(self._release, release) if release is not None else None
         if not events:
             if landed is not None:
                 landed(None)

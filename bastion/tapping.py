@@ -29,9 +29,16 @@ LOOKED_INTO_BYTES = 256 * 1024  # are handed to a tap at once that looks into fi
 
 
 class Append(Protocol):
-    """Record events, and how many bytes they let pass."""
+    """Record events, and how many bytes they let pass; `release` what goes on by them as they land."""
 
-    async def __call__(self, events: Sequence[Event], *, bytes_in: int = 0, bytes_out: int = 0) -> None: ...
+    async def __call__(
+        self,
+        events: Sequence[Event],
+        *,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+        release: Callable[[], None] | None = None,
+    ) -> None: ...
 
 
 class Tapping:
@@ -139,16 +146,19 @@ class Tapping:
         to_bot, to_target = (release, forward) if side == "client" else (forward, release)
         if self._meter is not None:
             await self._meter.take(to_bot, in_files=fetched(tapped.events))
-        await self._append(events, bytes_in=len(to_target), bytes_out=len(to_bot))
-        if tapped.told:
-            self._bot.send(tapped.told, error=True)
-        if to_bot:
-            self._bot.send(to_bot)
-        if tapped.owes:
-            # The target's direction writes it, so that it cannot come between a packet's halves.
-            self._target.inbox.put(Data(b""))
-        if to_target:
-            self._target.send(to_target)
+
+        def go_on() -> None:
+            if tapped.told:
+                self._bot.send(tapped.told, error=True)
+            if to_bot:
+                self._bot.send(to_bot)
+            if tapped.owes:
+                # The target's direction writes it, so that it cannot come between a packet's halves.
+                self._target.inbox.put(Data(b""))
+            if to_target:
+                self._target.send(to_target)
+
+        await self._append(events, bytes_in=len(to_target), bytes_out=len(to_bot), release=go_on)
 
     async def _events(self, tapped: Tapped) -> list[Event]:
         """Return the events to record, values masked in what the protocol says."""

@@ -107,7 +107,9 @@ def _tell(job: Job[Any], result: Any, error: Exception | None) -> None:
         if job.landed is not None:
             job.landed(error)
     finally:
-        if error is None:
+        if job.future.done():  # `landed` ended whoever waited for it
+            pass
+        elif error is None:
             job.future.set_result(result)
         else:
             job.future.set_exception(error)

@@ -36,10 +36,13 @@ _WORDS: Mapping[str, str] = {
     "rsync": r"--(?:server|daemon).*",
     "wget": r"--as.*|--use-a.*",
     "xxhsum": r"-.*|--c.*",
-    "sqlite3": r"\..*|--?(?:init|cmd)",
-    "gzip": r"---.*",
+    "sqlite3": r"\..*|--?(?:init|cmd)|.*\bedit\W{0,9}\(.*",
+    **dict.fromkeys(("gzip", "gunzip", "zcat"), r"---.*"),
     "tput": r"-S",
-    **dict.fromkeys(("awk", "gawk", "mawk"), r".*(?:getline|system|\||\"-\"|@).*|-[A-Za-z]*[fil].*|--.*"),
+    **dict.fromkeys(
+        ("awk", "gawk", "mawk"),
+        r".*(?:getline|system|\||\"-\"|@|ARGV|ARGC|SYMTAB).*|-[A-Za-z]*[filEW].*|--.*",
+    ),
 }
 _NEVER_SURE = frozenset({"mount", "zstd"})  # they may ask: for a password, or whether to write over a file
 # Unless these words are there it may ask for a password.

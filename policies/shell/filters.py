@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from policies.facts import Word
 from policies.shell.options import Given, Takes, given
 from policies.shell.roles import ROLES
+from policies.shell.started import splits
 
 _AWK = Takes("fFvieEl", "file field-separator assign include exec source")
 _SED = Takes("efl", "expression file line-length")
@@ -29,7 +30,7 @@ _GREP = Takes(
     "with-filename no-filename line-number initial-tab null text recursive dereference-recursive line-buffered "
     "null-data only-matching binary",
 )
-_SUM = Takes("bctwz", "binary check tag text zero ignore-missing quiet status strict warn")
+_SUM = Takes("btwz", "binary tag text zero ignore-missing quiet status strict warn")
 _PACK = Takes(
     "acdfhklLnNqrtvVez",
     "stdout to-stdout decompress uncompress force keep list no-name name quiet recursive test verbose fast best "
@@ -64,8 +65,7 @@ FLAGS: Mapping[str, Takes] = {
     "column": Takes("tJdeLx", "table json fillrows keep-empty-lines table-noheadings"),
     "paste": Takes("sz", "serial zero-terminated"),
     **dict.fromkeys(["base64", "base32"], Takes("di", "decode ignore-garbage")),
-    "xxd": Takes("abeEipru"),
-    "od": Takes("abcdfilosxv", "output-duplicates traditional"),
+    "od": Takes("abcdfilosxv", "output-duplicates"),
     "hexdump": Takes("bcCdoxv"),
     **dict.fromkeys(["md5sum", "sha1sum", "sha256sum", "sha512sum"], _SUM),
     "cmp": Takes("bls", "print-bytes verbose quiet silent"),
@@ -76,7 +76,7 @@ FLAGS: Mapping[str, Takes] = {
         "ignore-blank-lines new-file side-by-side unified context normal suppress-common-lines minimal expand-tabs "
         "strip-trailing-cr",
     ),
-    "cksum": Takes("wz", "check quiet status strict tag untagged warn zero"),
+    "cksum": Takes("wz", "quiet status strict tag untagged warn zero"),
     **dict.fromkeys(["gzip", "gunzip", "zcat", "bzip2", "xz"], _PACK),
     "split": Takes("deux", "numeric-suffixes hex-suffixes elide-empty-files unbuffered verbose"),
     "iconv": Takes("cs", "silent verbose"),
@@ -87,6 +87,10 @@ FLAGS: Mapping[str, Takes] = {
     ),
 }
 _LETTERS = frozenset(string.ascii_letters)
+# A file `-` has the name of the standard input, and so have those of /dev and /proc.
+_BEGINS = re.compile(r"\w|\*[.\w]+\Z|\.{1,2}/[\w*]|~/|/(?!dev\b|proc\b)\w+/")
+_SEVERAL = re.compile(r"\$\{?[@*!]|\[[@*]\]")
+_MAY_BE_NAMES = re.compile(r"--fil")  # of files whose names stand in a file, or on the input
 _NAMED = re.compile(r"--(?:arg|argjson|slurpfile|rawfile|argfile)\Z")
 _VALUES = re.compile(r"--(?:args|jsonargs)\Z")
 
@@ -100,8 +104,10 @@ def reads_no_file(name: str, words: Sequence[Word]) -> bool:
 
 def surely_reads_file(name: str, words: Sequence[Word]) -> bool:
     """Say whether a filter surely reads the files among its words, and nothing else."""
-    if any(word.form == "computed" and not word.whole and not word.prefix for word in words):
-        return False  # it may be `-`
+    if not all(_is_named(word) for word in words[1:]) or any(
+        map(_MAY_BE_NAMES.match, (w.text for w in words))
+    ):
+        return False
     flags = FLAGS.get(name, Takes())
     longs = [word.text[2:] for word in words if word.text.startswith("--") and "=" not in word.text]
     takes = Takes(
@@ -111,16 +117,28 @@ def surely_reads_file(name: str, words: Sequence[Word]) -> bool:
     return not _none_is_file(name, words, takes)
 
 
+def _is_named(word: Word) -> bool:
+    """Say whether a word is surely no name of the standard input, and no option that is not written out."""
+    if word.literal or word.whole:
+        return True
+    if splits(word) or _SEVERAL.search(word.text):
+        return False
+    return _BEGINS.match(word.prefix if word.form == "computed" else word.text) is not None
+
+
+def _may_assign(word: Word) -> bool:
+    if word.form == "computed":
+        return re.match(r"[A-Za-z_]?\w*(?:\Z|=)", word.prefix) is not None
+    return re.match(r"[A-Za-z_]\w*=", word.text) is not None
+
+
 def _none_is_file(name: str, words: Sequence[Word], takes: Takes) -> bool:
     found, operands = _operands(name, words, takes)
-    if (
-        name.endswith("grep")
-        and name != "zgrep"
-        and found.has("r", "R", "recursive", "dereference-recursive")
-    ):
-        return False
+    recursive = found.has("r", "R", "recursive", "dereference-recursive")
+    if name.endswith("grep") and name != "zgrep" and recursive:
+        return found.has("d", "directories") or any(word.text.startswith("--di") for word in words)
     if name == "jq" and found.has("n", "null-input"):
-        return False
+        return found.has("f", "from-file") or any(re.search(r"\binputs?\b", word.text) for word in words)
     if name == "sort" and any(word.text.startswith("--files0-from=") for word in words):
         return False
     return not operands
@@ -140,5 +158,7 @@ def _operands(name: str, words: Sequence[Word], takes: Takes) -> tuple[Given, li
     skip = 1 if name in _SCRIPTED or name == "cmp" else roles.skip if roles is not None else 0
     operands = operands[0 if found.has(*unskip) else skip :]
     if name.endswith("awk"):
-        operands = [word for word in operands if not re.match(r"[A-Za-z_]\w*=", word.text)]
+        operands = [word for word in operands if word.text and not _may_assign(word)]
+    if name in ("tail", "sort", "uniq", "od"):  # as they were told numbers once
+        operands = [word for word in operands if not re.match(r"\+\d", word.text)]
     return found, operands

@@ -223,7 +223,8 @@ def _bare_dollar(piece: Piece) -> bool:
 
 
 def _is_plain(word: Word) -> bool:
-    return word.literal and _NO_OPTION.fullmatch(word.text) is not None
+    known = word.literal and _NO_OPTION.fullmatch(word.text) is not None
+    return known and not word.text.startswith(("/dev", "/proc"))
 
 
 def _homed(piece: Piece) -> str:
