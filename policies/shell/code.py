@@ -12,52 +12,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from policies.shell.options import NONE, Takes
+from policies.facts import Word
+from policies.shell import plain
+from policies.shell.options import NONE, Given, Takes, tail
 
 
 def _never(_text: str) -> bool:
     return False
-
-
-def _awk_is_plain(text: str) -> bool:
-    bare = re.sub(r'"(?:\\.|[^"\\])*"|/(?:\\.|[^/\\\n])*/', '""', text)
-    return not re.search(
-        r"\bsystem\b|\|&?|\bgetline\b|>|@|\bENVIRON\b.*\||/inet", re.sub(r"\|\||[<>]=|>\s*[\d$]", " ", bare)
-    )
-
-
-def _sed_is_plain(text: str) -> bool:
-    """Say whether no command of a sed script runs a program or names a file."""
-    return (
-        not re.search(
-            r"(?:^|[;{}\n]|[0-9$/,!}])\s*[eEwWrRF]\b(?!\w)|s(?P<mark>[^\w\s\\])(?:\\.|(?!(?P=mark)).)*(?P=mark)(?:\\.|(?!(?P=mark)).)*(?P=mark)[gpiImM\d]*[ew]",
-            text,
-        )
-        if len(text) < 4096
-        else False
-    )
-
-
-def _sql_is_plain(text: str) -> bool:
-    return not re.search(
-        r"(?i)\\|^\s*\.(?:shell|system|load)\b|^\s*\.\w+\s.*\||\bedit\(|load_extension|writefile|\bcopy\b.*\bprogram\b|\bsystem\b|lo_(?:import|export)|pg_(?:read|write|ls)|load_file|into\s+(?:out|dump)file|sys_e",
-        text,
-        re.MULTILINE,
-    )
-
-
-def _ex_is_plain(text: str) -> bool:
-    """Say whether no Ex command runs a program, or code of another language."""
-    bare = re.sub(r"\b(?:wqa?|qa?|wa?|xa?|e|bd)!(?=\s*(?:[|\n]|\Z)|\s+[^!])", "", text)
-    return not re.search(
-        r"!|`|\b(?:system|systemlist|job_start|term_start|sh|shell|exe\w*|so|source|ru\w*|ter|term|terminal|lua\w*|pe?rl?\w*"
-        r"|py\w*|rub\w*|tcl\w*|mz\w*|make|lmake|gr\w*|lgr\w*|normal?|au\w*|map|nnoremap)\b",
-        bare,
-    )
-
-
-def _ed_is_plain(text: str) -> bool:
-    return not re.search(r"^[^\w\n!]*(?:\d[^\w\n!]*)*[rweE]?\s*!", text, re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +26,9 @@ class Code:
     """How a program is given code.
 
     `inline`: options whose value is code; `first`: the first operand is, or all of them that stand `behind` so many;
-    `plus`: so is an operand that begins with `+`; `files`: options that give it as a file; `input`: what stands on its
-    input is code, whatever its operands are; `mixed`: options may stand behind operands.
+    `plus`: so is an operand that begins with `+`; `files`: options that give it as a file, `paths` those of them whose
+    value is its name; `input`: what stands on its input is code, whatever its operands are, and even behind code that
+    was given if it is `both`; `mixed`: options may stand behind operands.
     """
 
     language: str
@@ -76,7 +38,9 @@ class Code:
     behind: int = 0
     plus: bool = False
     input: bool = False
+    both: bool = False
     files: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()  # options with which no code is read
     harmless: Callable[[str], bool] = _never
     single: bool = False
@@ -97,7 +61,8 @@ _AWK = Code(
     ("e", "source"),
     first=True,
     files=("f", "file", "E", "exec"),
-    harmless=_awk_is_plain,
+    paths=("f", "file", "E", "exec"),
+    harmless=plain.awk,
     scripts=False,
 )
 _SED = Code(
@@ -106,8 +71,9 @@ _SED = Code(
     ("e", "expression"),
     first=True,
     files=("f", "file"),
+    paths=("f", "file"),
     quiet=("version", "help"),
-    harmless=_sed_is_plain,
+    harmless=plain.sed,
     scripts=False,
     mixed=True,
 )
@@ -123,56 +89,55 @@ _PSQL = Code(
     Takes("cdfhLopRTUvFP", "command dbname file host log-file output port username set variable pset"),
     ("c", "command"),
     files=("f", "file", "l", "list"),
+    paths=("f", "file"),
     quiet=("l", "list", "V", "version", "help"),
-    harmless=_sql_is_plain,
+    harmless=plain.sql,
     input=True,
     scripts=False,
     mixed=True,
 )
 _MYSQL = Code(
     "SQL",
-    Takes("hPuSDep", "host user port database execute password socket"),
+    Takes("hPuSDe", "host user port database execute socket"),
     ("e", "execute"),
     quiet=("V", "version", "help"),
-    harmless=_sql_is_plain,
+    harmless=plain.sql,
     input=True,
     scripts=False,
     mixed=True,
 )
 _SQLITE = Code(
     "SQL",
-    Takes("", "cmd init separator nullvalue newline mmap maxsize lookaside pagecache vfs"),
+    Takes("", "cmd init separator nullvalue newline mmap maxsize lookaside pagecache vfs heap nonce"),
     ("cmd",),
     first=True,
     behind=1,
     input=True,
+    both=True,
+    files=("init",),
+    paths=("init",),
     quiet=("version", "help"),
-    harmless=_sql_is_plain,
+    harmless=plain.sql,
     single=True,
     scripts=False,
     mixed=True,
 )
-_EX_TAKES = Takes("cSuUiwWTtqr", "cmd startuptime servername remote-send remote-expr")
-_VIM = Code(
+_VI = Code(
     "Ex commands",
-    _EX_TAKES,
-    ("c", "cmd", "remote-expr"),
-    plus=True,
-    harmless=_ex_is_plain,
-    scripts=False,
-    mixed=True,
-)
-_EX = Code(
-    "Ex commands",
-    _EX_TAKES,
-    ("c", "cmd"),
+    Takes("cSuUiwWTtqr", "cmd startuptime servername remote-send remote-expr"),
+    ("c", "cmd", "remote-expr", "remote-send"),
     plus=True,
     input=True,
-    harmless=_ex_is_plain,
+    both=True,
+    files=("S", "u"),
+    paths=("S", "u"),
+    harmless=plain.ex,
     scripts=False,
     mixed=True,
 )
-_ED = Code("ed commands", Takes("p", "prompt"), input=True, harmless=_ed_is_plain, scripts=False, mixed=True)
+_ED = Code(
+    "ed commands", Takes("p", "prompt"), input=True, harmless=plain.ed, scripts=False, mixed=True, both=True
+)
 
 CODE: Mapping[str, Code] = {
     "python": _PYTHON,
@@ -224,10 +189,13 @@ CODE: Mapping[str, Code] = {
     "pwsh": Code("PowerShell", Takes("c", "command"), ("c", "command"), single=True),
     "gdb": Code(
         "gdb commands",
-        Takes("x", "ex eval-command command"),
-        ("ex", "eval-command"),
-        files=("x", "command", "args", "p", "pid", "batch"),
+        Takes("xp", "ex eval-command iex eiex init-eval-command command init-command ix pid core"),
+        ("ex", "eval-command", "iex", "eiex", "init-eval-command"),
+        files=("x", "command", "init-command", "ix"),
+        paths=("x", "command", "init-command", "ix"),
         quiet=("v", "version"),
+        input=True,
+        both=True,
         single=True,
         scripts=False,
         mixed=True,
@@ -244,40 +212,70 @@ CODE: Mapping[str, Code] = {
     "sqlite": _SQLITE,
     "ed": _ED,
     "red": _ED,
-    "ex": _EX,
+    "ex": _VI,
     **dict.fromkeys(
-        ["vi", "vim", "nvim", "view", "rvim", "rview", "vimdiff", "gvim", "vim.basic", "vim.tiny"], _VIM
+        ["vi", "vim", "nvim", "view", "rvim", "rview", "vimdiff", "gvim", "vim.basic", "vim.tiny"], _VI
     ),
 }
 
 _CALLS = re.compile(
     r"""(?:\b(?:system|popen[23]?|exec[lv]?[pe]{0,2}|spawn[lv]?[pe]{0,2}|call|check_call|check_output|getoutput|getstatusoutput
-    |run|Popen|shell_exec|passthru|proc_open|pcntl_exec|execSync|spawnSync|exec|qx|os\.execute|io\.popen|shell|backtick)\s*[({]?\s*\(?\[?\s*
-    |\\!\s*|\b(?i:PROGRAM)\s+|\|\s*getline|\bsh\s+-c\s+|!)
+    |run|Popen|shell_exec|passthru|proc_open|pcntl_exec|execSync|spawnSync|exec|qx|os\.execute|io\.popen|shell|backtick)\b
+    |\\!|\b(?i:PROGRAM)\b|\|\s{0,9}getline|\bsh\s{1,9}-c\b|!)
+    (?:\s{0,9}[({\[]){0,3}\s{0,9}
     (?:(?P<quote>["'`])(?P<text>(?:\\.|(?!(?P=quote)).){1,2000})(?P=quote))""",
     re.VERBOSE | re.DOTALL,
 )
 _BACKTICKS = re.compile(r"`((?:\\.|[^`\\]){1,2000})`|%x\{([^}]{1,2000})\}|qx\{([^}]{1,2000})\}", re.DOTALL)
-_PIPED = re.compile(r"\|&?\s*\"((?:\\.|[^\"\\]){1,2000})\"|\"((?:\\.|[^\"\\]){1,2000})\"\s*\|&?\s*getline")
-_LIST = re.compile(r"\[((?:\s*[\"'](?:\\.|[^\"'\\])*[\"']\s*,?)+)\]")
-_LINES: Mapping[str, re.Pattern[str]] = {
-    "SQL": re.compile(
-        r"\\!\s*([^\n;]{1,2000})|(?:^|[;\n])\s*(?:system|\.shell|\.system)\s+([^\n;]{1,2000})"
-        r"|(?:\\(?:o|out|g|gx|w|write)|\.(?:once|output))\s+\|\s*([^\n]{1,2000})"
-    ),
-    "Ex commands": re.compile(
-        r"(?:^|[|\n])[\s:]*(?:sil(?:ent)?!?\s+)?(?:[%.$\d,;']*|r(?:ead)?|w(?:rite)?)\s*!\s*([^\n]{1,2000})()"
-        r"|(?:^|[|\n])[\s:]*ter(?:m|minal)?\s+([^\n]{1,2000})"
-    ),
-    "ed commands": re.compile(r"(?:^|\n)[^\w\n!]*(?:\d[^\w\n!]*)*[rweE]?\s*!\s*([^\n]{1,2000})()()"),
-    "Tcl": re.compile(r"\b(?:spawn|exec)\s+((?:-\w+\s+)*[^\]\n;]{1,2000})()()"),
-}
+_PIPED = re.compile(
+    r"\|&?\s{0,9}\"((?:\\.|[^\"\\]){1,2000})\"|\"((?:\\.|[^\"\\]){1,2000})\"\s{0,9}\|&?\s{0,9}getline"
+)
+_STRING = r"(?:\"(?:\\.|[^\"\\]){0,999}\"|'(?:\\.|[^'\\]){0,999}')"
+_LIST = re.compile(
+    rf"\[\s{{0,9}}({_STRING}(?:\s{{0,9}},\s{{0,9}}{_STRING}|\s{{1,9}}{_STRING}){{0,40}})[\s,]{{0,9}}\]"
+)
+_SQL = re.compile(
+    r"\\!([^\n;]{1,2000})|(?:^|[;\n])[ \t]{0,99}(?:system|\.sh\w*|\.sy\w*)[ \t]([^\n;]{1,2000})"
+    r"|(?:\\(?:o|out|g|gx|w|write)|\.(?:once|o\w*))[ \t]{0,99}\|([^\n]{1,2000})"
+)
+_TCL = re.compile(r"\b(?:spawn|exec)[ \t]{1,9}((?:-\w{1,20}[ \t]{1,9}){0,5}[^\]\n;]{1,2000})")
+_EX_SHELL = re.compile(
+    r"(?:sil(?:ent)?!?[ \t]+)?(?:(?:[%.$\d,;']*|r(?:ead)?|w(?:rite)?)[ \t]*!|te(?:r|rm|rminal)?[ \t])(.{1,2000})"
+)
+_ED_SHELL = re.compile(
+    r"[\d,.$%;+ \t-]{0,99}(?:'\w)?(?:[gGvV]?(?:/[^/]{0,99}/|\?[^?]{0,99}\?)|,|[ \t]){0,5}"
+    r"[rweEWq]{0,2}[ \t]{0,9}!(.{1,2000})"
+)
 _MOST = 20
+LOOKED_THROUGH = 8_000  # characters
+
+
+def code_in(code: Code, found: Given) -> list[Word]:
+    """Return the words that are code, of those that a command was given."""
+    texts, operands = found.values(*code.inline), found.operands
+    if code.first and not found.has(*code.files) and operands and not texts:
+        texts = operands[code.behind :] if code.behind else operands[:1]
+    if code.plus:
+        texts += [tail(word, 1) for word in operands if _known(word).startswith("+") and word.text != "+"]
+    if code.language == "ed commands":
+        texts += [word for word in operands if _known(word).startswith("!")]
+    if code.language == "sed" and len(texts) > 1 and all(word.literal for word in texts):
+        texts = [Word("\n".join(word.text for word in texts))]  # a line may go on in the next of them
+    if code.language == "SQL":
+        texts += [
+            Word("\\o " + word.text) for word in found.values("o", "output") if word.text.startswith("|")
+        ]
+    return texts
+
+
+def _known(word: Word) -> str:
+    """Return what a word begins with in any case."""
+    return word.prefix if word.form == "computed" else word.text
 
 
 def scripts_in(text: str, code: Code) -> Iterator[str]:
     """Yield what looks like shell commands in code, at most a few: `interpreter` says that there may be more."""
-    text = text[:20_000]
+    text = text[:LOOKED_THROUGH]
     found = [one["text"] for one in _CALLS.finditer(text)]
     found += (
         [a or b or c for a, b, c in _BACKTICKS.findall(text)]
@@ -287,7 +285,23 @@ def scripts_in(text: str, code: Code) -> Iterator[str]:
     if code.language == "awk":
         found += [a or b for a, b in _PIPED.findall(text)]
     found += [" ".join(re.findall(r"[\"']((?:\\.|[^\"'\\])*)[\"']", inner)) for inner in _LIST.findall(text)]
-    if (lines := _LINES.get(code.language)) is not None:
-        found += ["".join(groups).strip() for groups in lines.findall(text)]
+    found += _of_language(text, code.language)
     for script in list(dict.fromkeys(found))[:_MOST]:
         yield re.sub(r"\\([\"'`\\])", r"\1", script)
+
+
+def _of_language(text: str, language: str) -> Iterator[str]:
+    """Yield what a language has of its own to start a shell command, by the line."""
+    if language in ("SQL", "Tcl"):
+        for found in (_SQL if language == "SQL" else _TCL).finditer(text):
+            yield "".join(filter(None, found.groups())).strip()
+        return
+    if language not in ("Ex commands", "ed commands"):
+        return
+    shell = _EX_SHELL if language == "Ex commands" else _ED_SHELL
+    for line in re.split(r"[\n\r]", text):
+        starts = [0, *(at + 1 for at, char in enumerate(line) if char == "|")] if shell is _EX_SHELL else [0]
+        for at in starts[:_MOST]:
+            if (match := shell.match(line[at : at + 3000].lstrip(" \t:"))) is not None:
+                yield match[1].strip()
+                break

@@ -13,13 +13,13 @@ import unicodedata
 from collections.abc import Sequence
 
 from policies.facts import Flag, Word
-from policies.shell.code import CODE, Code, scripts_in
+from policies.shell.code import CODE, Code, code_in, scripts_in
 from policies.shell.containers import CONTAINERS, is_one_word
 from policies.shell.definitions import defined, is_grave
 from policies.shell.findings import Found
 from policies.shell.hosts import hosts
 from policies.shell.meaning import Programs, Stdin
-from policies.shell.options import Takes, given, tail
+from policies.shell.options import Takes, given
 from policies.shell.places import modes, places
 from policies.shell.quiet import leaves_input
 from policies.shell.started import (
@@ -48,7 +48,9 @@ _PRIVILEGED = LIKE_SUDO | {
     "systemd-run",
 }
 _VERSION = re.compile(r"[\d.]+\Z")
-_JOB = re.compile(r"^[ \t]*(?:@\w+|(?:[\d*][\w*/,-]*[ \t]+){4}[\w*/,-]+)[ \t]+([^\n]+)", re.MULTILINE)
+_JOB = re.compile(r"^[ \t]*(?:@\w+|(?:[\w*~][\w*~/,-]*[ \t]+){4}[\w*~/,-]+)[ \t]+([^\n]+)", re.MULTILINE)
+_INPUT = ("/dev/stdin", "/dev/fd/", "/proc/")
+_DEVICE = re.compile(r"/proc/|/dev/(?!null\Z|shm/)")
 _BARE_SUDO = frozenset({"su", "sudo"})
 _CONFUSED = (
     "CYRILLIC",
@@ -106,9 +108,11 @@ class KnownPrograms(Programs):
             self._code(walk, place, code, words, stdin, fed, file)
         if name in ("at", "batch") and stdin != "channel" and takes_input(name, words):
             self._reads_script(walk, place, name, stdin, fed)
-        if name == "crontab":
-            for job in _JOB.findall(fed or ""):
-                self._nested(walk, Word(job), place, "file", certain=False)
+        for path in given(words[1:], Takes("fqt")).values("f") if name in ("at", "batch") else ():
+            if not self._is_there(walk, path):
+                findings.flag(Flag.OPAQUE, "the job is known at run time only", place)
+        if name == "crontab" and takes_input(name, words):
+            self._jobs(walk, place, stdin, fed, file)
         started = starts(name, words) or ()
         self._starts(walk, place, name, started, stdin, fed, file)
         if stdin == "channel":
@@ -248,42 +252,59 @@ class KnownPrograms(Programs):
     ) -> None:
         findings = walk.findings
         found = given(words[1:], code.takes, stop=not code.mixed, single=code.single)
-        texts = found.values(*code.inline)
         operands = found.operands
-        if code.plus:
-            texts += [tail(word, 1) for word in operands if word.text.startswith("+")]
-        if code.first and not found.has(*code.files) and operands and not texts:
-            texts = operands[code.behind :] if code.behind else operands[:1]
-        if texts:
-            for text in texts:
-                if not code.harmless(text.text) or not text.literal:
-                    findings.flag(Flag.INTERPRETER, f"code in {code.language}", place)
-                    if text.form == "computed" and code.first and not text.prefix:
-                        findings.flag(Flag.OPAQUE, "the code is known at run time only", place)
-                for script in scripts_in(text.text, code):
-                    self._nested(walk, Word(script), place, "file", certain=False)
-        elif found.has(*code.files) or (code.first and not code.input) or (code.plus and not code.input):
+        texts = code_in(code, found)
+        for text in texts:
+            if not text.literal or not code.harmless(text.text):
+                findings.flag(Flag.INTERPRETER, f"code in {code.language}", place)
+                if text.form == "computed" and code.first and not code.behind and not text.prefix:
+                    findings.flag(Flag.OPAQUE, "the code is known at run time only", place)
+            for script in scripts_in(text.text, code):
+                self._nested(walk, Word(script), place, "file", certain=False)
+        named = found.values(*code.paths)
+        for path in named:
+            if path.text != "-" and not self._is_there(walk, path):
+                findings.flag(Flag.OPAQUE, f"the {code.language} script is known at run time only", place)
+        if texts and not code.both:
+            return
+        if any(path.text == "-" or path.text.startswith(_INPUT) for path in named):
+            self._code_on_input(walk, place, code, stdin, fed, file)
+        elif found.has(*code.files) or (code.first and not code.input):
             pass
         elif not operands or operands[0].text == "-" or code.input:
-            if found.has(*code.quiet) or (fed is not None and code.harmless(fed)):
-                return
-            if code.input and file is not None and self._is_there(walk, file):
-                return  # as by an option that names it
-            findings.flag(Flag.INTERPRETER, f"{code.language} reads code from its input", place)
-            if stdin == "channel":
-                findings.flag(Flag.READS_STDIN, f"{code.language} takes the input that follows", place)
-            for script in scripts_in(fed or "", code):
-                self._nested(walk, Word(script), place, "file", certain=False)
+            if not found.has(*code.quiet) and not (stdin == "channel" and (code.plus or texts)):
+                self._code_on_input(walk, place, code, stdin, fed, file)
         elif code.scripts:
             if not found.has(*code.quiet) and not self._is_there(walk, operands[0]):
                 findings.flag(Flag.OPAQUE, f"the {code.language} script is known at run time only", place)
             findings.read(operands[0], place)
 
+    def _code_on_input(
+        self, walk: Walk, place: int, code: Code, stdin: Stdin, fed: str | None, file: Word | None
+    ) -> None:
+        """Note that a program reads code from its input."""
+        if fed is not None and code.harmless(fed):
+            return
+        if code.input and file is not None and self._is_there(walk, file):
+            return  # as by an option that names it
+        walk.findings.flag(Flag.INTERPRETER, f"{code.language} reads code from its input", place)
+        if stdin == "channel":
+            walk.findings.flag(Flag.READS_STDIN, f"{code.language} takes the input that follows", place)
+        for script in scripts_in(fed or "", code):
+            self._nested(walk, Word(script), place, "file", certain=False)
+
     def _is_there(self, walk: Walk, file: Word) -> bool:
         """Say whether a file is named, and was there before the statement."""
-        path = posixpath.normpath(file.text)
+        path = posixpath.normpath(posixpath.join(walk.findings.cwd, file.text))
         written = {touch.value.text for touch in walk.findings.writes}
-        return file.literal and path not in written and not path.startswith(("/dev/", "/proc/"))
+        return file.literal and path not in written and _DEVICE.match(path) is None
+
+    def _jobs(self, walk: Walk, place: int, stdin: Stdin, fed: str | None, file: Word | None) -> None:
+        """Note the jobs of a table that stands on the input of crontab."""
+        for job in _JOB.findall(fed or ""):
+            self._nested(walk, Word(job), place, "file", certain=False)
+        if fed is None and stdin != "channel" and (file is None or not self._is_there(walk, file)):
+            walk.findings.flag(Flag.OPAQUE, "the jobs are known at run time only", place)
 
     def _nested(
         self,

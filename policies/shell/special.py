@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from policies.facts import Word
 from policies.shell.containers import CONTAINERS, container
 from policies.shell.options import Takes, given, tail
+from policies.shell.orders import attach, salt, ssm
 from policies.shell.places import of_tar
 from policies.shell.started import COMPUTED, SSH, SSH_BEFORE_TAGS, Started, joined, loose
 from policies.shell.surroundings import bwrap, ip, setarch
@@ -270,28 +271,6 @@ def _ansible(words: Sequence[Word]) -> list[Started]:
     return [Started(script=value) for value in options.values("a", "args")]
 
 
-def _salt(words: Sequence[Word]) -> list[Started]:
-    """Return what salt, salt-call or salt-ssh runs by a function of its module cmd."""
-    at = next(
-        (at for at, word in enumerate(words) if re.match(r"cmd\.(?:run|shell|exec|script)", word.text)), None
-    )
-    return [] if at is None else [Started(script=word, stdin=False) for word in words[at + 1 : at + 2]]
-
-
-def _aws(words: Sequence[Word]) -> list[Started]:
-    """Return the commands that Systems Manager is told to run."""
-    if not any(word.text == "send-command" for word in words):
-        return []
-    texts = given(words[1:], Takes("", "parameters"), single=True).values("parameters")
-    return [
-        Started(script=Word(script, text.form), stdin=False)
-        for text in texts
-        for script in _STRING.findall(text.text) or [text.text.partition("=")[2]]
-        if script != "commands"
-    ]
-
-
-_STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"")
 _GIT_SCRIPTS = frozenset(["-x", "--exec", "--tree-filter", "--index-filter", "--env-filter", "--msg-filter"])
 
 
@@ -353,7 +332,8 @@ SPECIAL: Mapping[str, Callable[[Sequence[Word]], list[Started]]] = {
     "bwrap": bwrap,
     "ansible": _ansible,
     "git": _git,
-    **dict.fromkeys(["salt", "salt-call", "salt-ssh"], _salt),
-    "aws": _aws,
+    **dict.fromkeys(["salt", "salt-call", "salt-ssh"], salt),
+    "aws": ssm,
+    "lxc-attach": attach,
     "ip": ip,
 }

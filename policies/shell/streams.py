@@ -132,7 +132,12 @@ _ALWAYS_READS = frozenset(
         "sendmail",
     ]
 )
-_OF_SQL = Takes("hpanu", "cmd init separator user pass")
+_OF_REDIS = Takes("hpanu", "user pass")
+_OF_SQLITE = Takes("", "cmd separator nullvalue newline")
+_SQLITE = re.compile(
+    r"-{1,2}(?:cmd|separator|nullvalue|newline|header|noheader|csv|json|line|list|column|html|batch|bail|readonly|box"
+    r"|table|markdown|ascii|tabs|echo|safe|quote|version|help)"
+)
 _SQL = frozenset(["psql", "mysql", "mariadb", "sqlite3", "redis-cli", "mongo", "mongosh"])
 # With these openssl and gpg read a file, or nothing at all.
 _WITHOUT_INPUT = re.compile(
@@ -183,9 +188,13 @@ def takes_input(name: str, words: Sequence[Word]) -> bool:
     if name == "dd":
         return not any(text.startswith("if=") for text in texts)
     if name in _SQL:
-        inline = any(re.match(r"-[cefl]|--(?:command|execute|file|eval|list)", text) for text in texts)
-        least = {"redis-cli": 1, "sqlite3": 2}.get(name)
-        return not inline and (least is None or len(given(words[1:], _OF_SQL).operands) < least)
+        inline = any(
+            re.match(r"-[A-Za-z]{0,9}[cefl]|--(?:command|execute|file|eval|list)", text) for text in texts
+        )
+        if name == "sqlite3":
+            known = all(_SQLITE.fullmatch(text) for text in texts if text.startswith("-"))
+            return not known or len(given(words[1:], _OF_SQLITE, single=True).operands) < 2
+        return not inline and not (name == "redis-cli" and given(words[1:], _OF_REDIS).operands)
     if name in ("openssl", "gpg"):
         return not any(map(_WITHOUT_INPUT.fullmatch, texts)) and not (
             name == "gpg" and given(words[1:], Takes("oru")).operands

@@ -257,12 +257,6 @@ STARTERS: Mapping[str, Starter] = {
     "ifne": Starter(flags=Takes("n")),
     "gdb": Starter(Takes("xc", "command eval-command")),
     "daemonize": Starter(Takes("ceEloup"), flags=Takes("av")),
-    "lxc-attach": Starter(
-        Takes(
-            "nsaRPBLuUgGovf",
-            "name elevated-privileges arch namespaces remount-sys-proc lxcpath pty-log uid gid context",
-        ),
-    ),
     "lxc-execute": Starter(Takes("nfsPugL", "name rcfile define lxcpath uid gid share-net")),
 }
 # Tools that start a program behind a word of theirs: which of its options have a value, and what stands before it.

@@ -87,3 +87,128 @@ def test_l4_code_that_is_not_read_is_told(statement: str, flag: Flag) -> None:
 )
 def test_plain_words_of_these_programs_are_no_code(statement: str) -> None:
     assert not quick(statement).flags & {Flag.INTERPRETER, Flag.OPAQUE, Flag.UNPARSED}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ed -s '!touch m' <<< q",
+        "ed f <<< 'g/a/!touch m'",
+        "ed f <<< '1,/c/w !touch m'",
+        "ed f <<< 'W !touch m'",
+        "ed f <<< 'wq !touch m'",
+        "vim -es f <<< '!touch m'",
+        "view -es f <<< '!touch m'",
+        "printf ':!touch m\\r' | vim f",
+        "vim -es -S /dev/stdin <<< '!touch m'",
+        "ex -s -c 'set nu' f <<< '!touch m'",
+        "cat i | ex -s +1 f",
+        "sqlite3 -cmd 'select 1' x.db <<< '.shell touch m'",
+        "vim -c 'sou i' f",
+        "vim -c 'mak' f",
+        "vim -c 'norm K' f",
+        "vim -c 'call feedkeys(\":x\")' f",
+        "vim -c 'call win_execute(1)' f",
+        "nvim -c 'te touch m'",
+        "nvim --remote-send ':!touch m<CR>'",
+        'vim "+$x" f',
+        "sqlite3 x.db '.sh touch m'",
+        "sqlite3 x.db '.sy touch m'",
+        "sqlite3 x.db \"select edit ('a','touch m')\"",
+        "sqlite3 x.db '.once -e' 'select 1'",
+        "sqlite3 -init /dev/stdin x.db <<< '.shell touch m'",
+        "sqlite3 x.db '.read /dev/stdin'",
+        "psql -o '|touch m' -c 'select 1'",
+        "psql -c $'copy (select 1) to\\nprogram $$touch m$$'",
+        "psql -f - <<< '\\! touch m'",
+        "psql -1f - <<< '\\! touch m'",
+        "psql -f /dev/stdin <<< '\\! touch m'",
+        "sed -f - f <<< 'e touch m'",
+        "awk -f - <<< 'BEGIN{system(\"touch m\")}'",
+        "gdb -x /dev/stdin <<< 'shell touch m'",
+        "cat y > x; psql -f x",
+        "sed 1etouch\\ m f",
+        "sed 'etouch m' f",
+        "sed '1~3etouch m' f",
+        "sed ':a;etouch m' f",
+        "sed '/a/Ie touch m' f",
+        "sed '\\%a%e touch m' f",
+        "sed 'sxa.*xtouch mxe' f",
+        "sed 's a.* touch\\ m e' f",
+        "sed 1wm f",
+        "sed '/a/Iw m' f",
+        "gdb -iex 'shell touch m' -batch",
+        "gdb -q /bin/true <<< 'shell touch m'",
+        "gdb -p 1 <<< 'shell touch m'",
+        "mysql -p -e 'system rm x' shop < x.sql",
+        "mysql -e 'source f'",
+        "cat y > /tmp/x.sh; cd /tmp; bash x.sh",
+        "cat jobs | crontab -",
+        "(crontab -l; echo '* * * * * rm x') | crontab -",
+        "at -f /dev/stdin now <<< 'rm x'",
+        "aws ssm send-command --parameters file://p.json",
+        "ex -s -c 'set nu' f <<< '!rm -rf /'",
+    ],
+)
+def test_l4_odd_ways_to_start_something_are_told_or_not_called_plain(statement: str) -> None:
+    facts = quick(statement)
+    names = [command.program.text for command in facts.commands]
+    assert facts.flags & {Flag.INTERPRETER, Flag.OPAQUE, Flag.UNPARSED} or {"touch", "rm"} & {*names}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "mysql -u root -p -e 'show databases'",
+        "mysql --password -e 'show databases'",
+        "vim -c '%s/production/staging/g' -c wq f",
+        "vim -c '%s#/bin/sh#/bin/bash#g' -c 'wq!' f",
+        "vim -c 'g!/x/d' -c x f",
+        "vim -c 'set nu!' f",
+        "vim -c 'silent! %s/a/b/' -c q f",
+        "vim +qall! f",
+        "vim +10 f",
+        "vim +/print f",
+        "mysql shop </dev/null",
+        "ed -s f </dev/null",
+        "python3 /dev/shm/x.py",
+        "sqlite3 x.db '.separator |' 'select 1'",
+        'sqlite3 x.db "select count(*) from t"',
+        "psql -qAtc 'select 1'",
+        "mysql -BNe 'select 1'",
+        "sed -n '/a/,/b/p' f",
+        "sed '/^#/d;s/a/b/g' f",
+        "sed -i '/x/a foo bar' f",
+        "sed -E 's/^(a|b)/\\1/;$!N' f",
+        "sed '$!{h;d};x;G' f",
+        "sed ':a;N;$!ba;s/\\n/,/g' f",
+        "sed -e '1i\\' -e 'header' f",
+        "sed 's|/srv/a|/srv/b|g' f",
+        "sed -n '$=' f",
+        "sed 10q f",
+        "sed 's/a/b/2;t;d' f",
+        "sed 'y/abc/xyz/' f",
+        "aws ssm send-command --parameters 'commands=[\"ls\"]'",
+    ],
+)
+def test_everyday_code_of_these_programs_is_plain(statement: str) -> None:
+    grave = {Flag.INTERPRETER, Flag.OPAQUE, Flag.UNPARSED, Flag.READS_STDIN}
+    assert not quick(statement).flags & grave
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "vim -c '" + "\n" * 9_000 + "'",
+        "vim -c '[" + '"a" ' * 2_000 + "'",
+        "psql -c 'system" + " " * 9_000 + "'",
+        "psql -c '" + "copy " * 9_000 + "'",
+        "sqlite3 x.db '" + "\n" * 30_000 + "x'",
+        "ed f <<< '" + " " * 30_000 + "'",
+        "sed '" + "s/a/b/;" * 2_500 + "' f",
+        "aws ssm send-command --parameters '" + '"\\"' * 9_000 + "'",
+    ],
+)
+def test_t24_no_code_keeps_the_analyser_busy(statement: str) -> None:
+    """Each of these took seconds once, or had no end: an expression that goes back over what it has read."""
+    assert quick(statement).statement
