@@ -123,3 +123,22 @@ def test_a_loop_that_has_closed_is_not_told_and_nothing_is_left_open() -> None:
     answers.give([(left, 1, None)])
     assert not left.future.done()
     assert open_files() == before
+
+
+async def test_l2_landed_may_end_whoever_waits_for_the_future(answers: Answers) -> None:
+    """A relay that hears of a failed commit ends the tasks that wait for it: that is no fault of the loop's."""
+    faults = list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+    failed = job(answers, landed=lambda _error: waits.cancel() and None)
+    later = job(answers)
+
+    async def wait() -> None:
+        await failed.future
+
+    waits = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    from_a_thread(answers.give, [(failed, None, OSError("no space")), (later, "done", None)])
+    assert await later.future == "done"
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    assert faults == []
