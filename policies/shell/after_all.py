@@ -14,7 +14,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from policies.facts import Word
-from policies.shell.options import Takes, given
+from policies.shell.options import given
+from policies.shell.roles import ROLES
 from policies.shell.transfers import CURL
 
 _FROM_INPUT = re.compile(
@@ -91,7 +92,7 @@ def _ip(words: Sequence[Word]) -> bool:
 
 
 def _sed(words: Sequence[Word]) -> bool:
-    found = given(words, Takes("efl", "expression file line-length"))
+    found = given(words, ROLES["sed"].takes)
     scripts = found.values("e", "expression") or found.operands[:1]
     return found.has("f", "file") or any(not _SED.fullmatch(word.text) for word in scripts)
 

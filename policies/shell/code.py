@@ -26,9 +26,9 @@ class Code:
     """How a program is given code.
 
     `inline`: options whose value is code; `first`: the first operand is, or all of them that stand `behind` so many;
-    `plus`: so is an operand that begins with `+`; `files`: options that give it as a file, `paths` those of them whose
-    value is its name; `input`: what stands on its input is code, whatever its operands are, and even behind code that
-    was given if it is `both`; `mixed`: options may stand behind operands.
+    `plus`: so is an operand that begins with `+`; `files`: options whose value is a file of it, `away`: those that have
+    it come from elsewhere; `input`: what stands on its input is code, whatever its operands are, and even behind code
+    that was given if it is `both`; `mixed`: options may stand behind operands.
     """
 
     language: str
@@ -40,7 +40,7 @@ class Code:
     input: bool = False
     both: bool = False
     files: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()  # options with which no code is read
     harmless: Callable[[str], bool] = _never
     single: bool = False
@@ -52,7 +52,7 @@ _PYTHON = Code(
     "Python",
     Takes("cmWXQ", "check-hash-based-pycs"),
     ("c",),
-    files=("m",),
+    away=("m",),
     quiet=("V", "version", "h", "help"),
 )
 _AWK = Code(
@@ -61,7 +61,6 @@ _AWK = Code(
     ("e", "source"),
     first=True,
     files=("f", "file", "E", "exec"),
-    paths=("f", "file", "E", "exec"),
     harmless=plain.awk,
     scripts=False,
 )
@@ -71,7 +70,6 @@ _SED = Code(
     ("e", "expression"),
     first=True,
     files=("f", "file"),
-    paths=("f", "file"),
     quiet=("version", "help"),
     harmless=plain.sed,
     scripts=False,
@@ -88,8 +86,7 @@ _PSQL = Code(
     "SQL",
     Takes("cdfhLopRTUvFP", "command dbname file host log-file output port username set variable pset"),
     ("c", "command"),
-    files=("f", "file", "l", "list"),
-    paths=("f", "file"),
+    files=("f", "file"),
     quiet=("l", "list", "V", "version", "help"),
     harmless=plain.sql,
     input=True,
@@ -115,7 +112,6 @@ _SQLITE = Code(
     input=True,
     both=True,
     files=("init",),
-    paths=("init",),
     quiet=("version", "help"),
     harmless=plain.sql,
     single=True,
@@ -130,7 +126,6 @@ _VI = Code(
     input=True,
     both=True,
     files=("S", "u"),
-    paths=("S", "u"),
     harmless=plain.ex,
     scripts=False,
     mixed=True,
@@ -158,7 +153,8 @@ CODE: Mapping[str, Code] = {
         "PHP",
         Takes("rRBEFfdzcSt", "run"),
         ("r", "R", "B", "E", "run"),
-        files=("f", "F", "S"),
+        files=("f", "F"),
+        away=("S",),
         quiet=("v", "i", "m", "l"),
     ),
     "lua": _LUA,
@@ -179,7 +175,7 @@ CODE: Mapping[str, Code] = {
     "elixir": Code("Elixir", Takes("er", "eval"), ("e", "eval")),
     "iex": Code("Elixir", Takes()),
     "Rscript": Code("R", Takes("e"), ("e",)),
-    "R": Code("R", Takes("ef"), ("e",), files=("f", "CMD")),
+    "R": Code("R", Takes("ef"), ("e",), files=("f",), away=("CMD",)),
     "octave": Code("Octave", Takes("", "eval"), ("eval",)),
     "julia": Code("Julia", Takes("eE", "eval print"), ("e", "E", "eval", "print")),
     "groovy": Code("Groovy", Takes("e"), ("e",)),
@@ -192,7 +188,6 @@ CODE: Mapping[str, Code] = {
         Takes("xp", "ex eval-command iex eiex init-eval-command command init-command ix pid core"),
         ("ex", "eval-command", "iex", "eiex", "init-eval-command"),
         files=("x", "command", "init-command", "ix"),
-        paths=("x", "command", "init-command", "ix"),
         quiet=("v", "version"),
         input=True,
         both=True,
@@ -247,13 +242,13 @@ _ED_SHELL = re.compile(
     r"[rweEWq]{0,2}[ \t]{0,9}!(.{1,2000})"
 )
 _MOST = 20
-LOOKED_THROUGH = 8_000  # characters
+_LOOKED_THROUGH = 8_000  # characters
 
 
 def code_in(code: Code, found: Given) -> list[Word]:
     """Return the words that are code, of those that a command was given."""
     texts, operands = found.values(*code.inline), found.operands
-    if code.first and not found.has(*code.files) and operands and not texts:
+    if code.first and not found.has(*code.files, *code.away) and operands and not texts:
         texts = operands[code.behind :] if code.behind else operands[:1]
     if code.plus:
         texts += [tail(word, 1) for word in operands if _known(word).startswith("+") and word.text != "+"]
@@ -275,7 +270,7 @@ def _known(word: Word) -> str:
 
 def scripts_in(text: str, code: Code) -> Iterator[str]:
     """Yield what looks like shell commands in code, at most a few: `interpreter` says that there may be more."""
-    text = text[:LOOKED_THROUGH]
+    text = text[:_LOOKED_THROUGH]
     found = [one["text"] for one in _CALLS.finditer(text)]
     found += (
         [a or b or c for a, b, c in _BACKTICKS.findall(text)]

@@ -12,17 +12,10 @@ import string
 from collections.abc import Mapping, Sequence
 
 from policies.facts import Word
-from policies.shell.options import Given, Takes, given
-from policies.shell.roles import ROLES
+from policies.shell.options import NONE, Given, Takes, given
+from policies.shell.roles import ROLES, Roles
 from policies.shell.started import splits
 
-_AWK = Takes("fFvieEl", "file field-separator assign include exec source")
-_SED = Takes("efl", "expression file line-length")
-# The first operand of these is no file, but for some options.
-_SCRIPTED: Mapping[str, tuple[Takes, tuple[str, ...]]] = {
-    "sed": (_SED, ("e", "f", "expression", "file")),
-    **dict.fromkeys(["awk", "gawk", "mawk"], (_AWK, ("f", "file", "E", "exec", "e", "source"))),
-}
 _GREP = Takes(
     "GEFPivwxcLlqsbHhnTZaIrRUuyzo",
     "extended-regexp fixed-strings basic-regexp perl-regexp ignore-case no-ignore-case invert-match word-regexp "
@@ -61,10 +54,10 @@ FLAGS: Mapping[str, Takes] = {
     **dict.fromkeys(["awk", "gawk", "mawk"], Takes("bcghnOPrstS", "posix re-interval sandbox traditional")),
     **dict.fromkeys(["grep", "egrep", "fgrep", "zgrep"], _GREP),
     "fold": Takes("bs", "bytes spaces"),
-    "fmt": Takes("cstu", "crown-margin tagged-paragraph split-only uniform-spacing"),
     "column": Takes("tJdeLx", "table json fillrows keep-empty-lines table-noheadings"),
     "paste": Takes("sz", "serial zero-terminated"),
-    **dict.fromkeys(["base64", "base32"], Takes("di", "decode ignore-garbage")),
+    "base64": Takes("di", "decode ignore-garbage"),
+    "rev": NONE,
     "od": Takes("abcdfilosxv", "output-duplicates"),
     "hexdump": Takes("bcCdoxv"),
     **dict.fromkeys(["md5sum", "sha1sum", "sha256sum", "sha512sum"], _SUM),
@@ -86,9 +79,11 @@ FLAGS: Mapping[str, Takes] = {
         "raw-input null-input exit-status join-output seq stream stream-errors unbuffered",
     ),
 }
-_LETTERS = frozenset(string.ascii_letters)
+# Their other letters: each may take the word behind it.
+_TAKING = {name: "".join(sorted({*string.ascii_letters} - {*flags.short})) for name, flags in FLAGS.items()}
 # A file `-` has the name of the standard input, and so have those of /dev and /proc.
 _BEGINS = re.compile(r"\w|\*[.\w]+\Z|\.{1,2}/[\w*]|~/|/(?!dev\b|proc\b)\w+/")
+_FILES = Roles("r")
 _SEVERAL = re.compile(r"\$\{?[@*!]|\[[@*]\]")
 _MAY_BE_NAMES = re.compile(r"--fil")  # of files whose names stand in a file, or on the input
 _NAMED = re.compile(r"--(?:arg|argjson|slurpfile|rawfile|argfile)\Z")
@@ -97,23 +92,15 @@ _VALUES = re.compile(r"--(?:args|jsonargs)\Z")
 
 def reads_no_file(name: str, words: Sequence[Word]) -> bool:
     """Say whether none of a filter's words is a file, as far as can be told."""
-    roles = ROLES.get(name)
-    takes = _SCRIPTED[name][0] if name in _SCRIPTED else roles.takes if roles is not None else Takes()
-    return _none_is_file(name, words, takes)
+    return _none_is_file(name, words, ROLES.get(name, _FILES).takes)
 
 
 def surely_reads_file(name: str, words: Sequence[Word]) -> bool:
-    """Say whether a filter surely reads the files among its words, and nothing else."""
-    if not all(_is_named(word) for word in words[1:]) or any(
-        map(_MAY_BE_NAMES.match, (w.text for w in words))
-    ):
+    """Say whether a filter of FLAGS surely reads the files among its words, and nothing else."""
+    if not all(map(_is_named, words[1:])) or any(_MAY_BE_NAMES.match(word.text) for word in words):
         return False
-    flags = FLAGS.get(name, Takes())
-    longs = [word.text[2:] for word in words if word.text.startswith("--") and "=" not in word.text]
-    takes = Takes(
-        "".join(sorted(_LETTERS - set(flags.short))),
-        " ".join(long for long in longs if long and long not in flags.names()),
-    )
+    longs = {word.text[2:] for word in words if word.text.startswith("--") and "=" not in word.text}
+    takes = Takes(_TAKING[name], " ".join(longs - FLAGS[name].names()))
     return not _none_is_file(name, words, takes)
 
 
@@ -149,15 +136,14 @@ def _operands(name: str, words: Sequence[Word], takes: Takes) -> tuple[Given, li
     if name == "jq":
         while (at := next((at for at, word in enumerate(rest) if _NAMED.match(word.text)), None)) is not None:
             del rest[at : at + 3]
-        if any(map(_VALUES.match, (word.text for word in rest))):
+        if any(_VALUES.match(word.text) for word in rest):
             rest = rest[:1]
-    found = given(rest, takes, stop=name.endswith("awk"))
-    operands = rest[found.rest :] if name.endswith("awk") else found.operands
-    roles = ROLES.get(name)
-    unskip = _SCRIPTED[name][1] if name in _SCRIPTED else roles.unskip if roles is not None else ()
-    skip = 1 if name in _SCRIPTED or name == "cmp" else roles.skip if roles is not None else 0
-    operands = operands[0 if found.has(*unskip) else skip :]
-    if name.endswith("awk"):
+    of_awk, roles = name.endswith("awk"), ROLES.get(name, _FILES)
+    found = given(rest, takes, stop=of_awk)
+    operands = rest[found.rest :] if of_awk else found.operands
+    skip = 1 if name == "cmp" else roles.skip  # which compares one file with its input
+    operands = operands[0 if found.has(*roles.unskip) else skip :]
+    if of_awk:
         operands = [word for word in operands if word.text and not _may_assign(word)]
     if name in ("tail", "sort", "uniq", "od"):  # as they were told numbers once
         operands = [word for word in operands if not re.match(r"\+\d", word.text)]

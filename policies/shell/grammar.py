@@ -48,7 +48,9 @@ _OPAQUE_WORDS = frozenset(
         *("command_substitution", "process_substitution"),
     }
 )
-_BEGINS_WITH_WORD = frozenset({"declaration_command", "unset_command", "test_command", "negated_command"})
+_BEGINS_WITH_WORD = frozenset(
+    {"declaration_command", "unset_command", "test_command", "negated_command", "compound_statement"}
+)
 RESERVED = frozenset(
     {
         *(
@@ -168,11 +170,7 @@ def leaves_out(node: Node, source: bytes) -> bool:
     A newline is space only where the shell goes on behind one.
     """
     children, kind = node.children, node.type
-    worded = (
-        (kind in _BEGINS_WITH_WORD or (children[0].type == "{" and kind != "brace_expression"))
-        and children[0].type != "(("
-        and len(children) > 1
-    )
+    worded = kind in _BEGINS_WITH_WORD and children[0].type != "((" and len(children) > 1
     if worded and children[0].end_byte == children[1].start_byte:
         return True
     if children[0].type in ("((", "$(("):

@@ -25,7 +25,7 @@ _LXC = Takes(
 
 def salt(words: Sequence[Word]) -> list[Started]:
     """Return what salt, salt-call or salt-ssh runs by a function of its module cmd, or raw."""
-    raw = given(words[1:], Takes(), stop=False)
+    raw = given(words[1:], Takes())
     found = [Started(script=word, stdin=False) for word in raw.operands[1:2] if raw.has("r", "raw")]
     at = next((at for at, word in enumerate(words) if _CMD.match(word.text)), len(words))
     for word in words[at + 1 :]:

@@ -119,20 +119,22 @@ def _tar(words: Sequence[Word]) -> Touched:
 
 
 def _sed(words: Sequence[Word]) -> Touched:
-    found = given(words[1:], Takes("efl", "expression file line-length"))
+    sed = ROLES["sed"]
+    found = given(words[1:], sed.takes)
     for value in found.values("f", "file"):
         yield "r", value
-    operands = found.operands[0 if found.has("e", "f", "expression", "file") else 1 :]
+    operands = found.operands[0 if found.has(*sed.unskip) else sed.skip :]
     mode = "w" if found.has("i", "in-place") else "r"  # what it rewrites it shows to nobody
     for word in operands:
         yield mode, word
 
 
 def _awk(words: Sequence[Word]) -> Touched:
-    found = given(words[1:], Takes("fFvieEl", "file field-separator assign include exec"), stop=True)
+    awk = ROLES["awk"]
+    found = given(words[1:], awk.takes, stop=True)
     for value in found.values("f", "file", "E", "exec"):
         yield "r", value
-    operands = words[1 + found.rest :][0 if found.has("f", "file", "E", "exec") else 1 :]
+    operands = words[1 + found.rest :][0 if found.has(*awk.unskip) else awk.skip :]
     for word in operands:
         if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=", word.text):
             yield "r", word

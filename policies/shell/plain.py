@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 20_000  # characters that are looked through
+_LONGEST = 20_000  # characters that are looked through
 
 _SED_PLACE = re.compile(r"\s*(?:[+~]?\d+(?:~\d+)?|\$)?")
 _SED_FLAGS = re.compile(r"[gpiImM\d]*")
@@ -41,7 +41,7 @@ _EX = re.compile(
 def sed(text: str) -> bool:
     """Say whether no command of a sed script runs a program or names a file."""
     at = 0
-    while at < len(text) and len(text) < LONGEST:
+    while at < len(text) and len(text) < _LONGEST:
         if text[at] in " \t\n;{}":
             at += 1
             continue
@@ -72,17 +72,15 @@ def _sed_command(text: str, at: int) -> int | None:
         while text[at : at + 1].isdigit() or text[at : at + 1] in (" ", "\t"):
             at += 1
         return at
-    if letter in ("b", "t", "T", ":") and letter:
-        found = _SED_LABEL.match(text, at)
-        return found.end() if found else at
-    if letter in ("a", "i", "c") and letter:
+    if letter in ("b", "t", "T", ":"):
+        return _past(_SED_LABEL, text, at)
+    if letter in ("a", "i", "c"):
         return _sed_lines(text, at)
-    if letter in ("s", "y") and letter:
+    if letter in ("s", "y"):
         parts = _delimited(text, at, 2)
         if parts is None or letter == "y":
             return parts
-        flags = _SED_FLAGS.match(text, parts)
-        end = flags.end() if flags else parts
+        end = _past(_SED_FLAGS, text, parts)
         return end if text[end : end + 1] in ("", " ", "\t", "\n", ";", "}", "#") else None
     if letter == "#":
         end = text.find("\n", at)
@@ -91,17 +89,22 @@ def _sed_command(text: str, at: int) -> int | None:
 
 
 def _sed_address(text: str, at: int) -> int | None:
-    found = _SED_PLACE.match(text, at)
-    at = found.end() if found else at
+    at = _past(_SED_PLACE, text, at)
     if text[at : at + 1] == "/":
         end = _delimited(text, at, 1)
     elif text[at : at + 1] == "\\":
         end = _delimited(text, at + 1, 1)
     else:
         return at
-    while end is not None and text[end : end + 1] in ("I", "M") and text[end : end + 1]:
+    while end is not None and text[end : end + 1] in ("I", "M"):
         end += 1
     return end
+
+
+def _past(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Return the end of what a pattern matches at a place, which may be nothing."""
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _delimited(text: str, at: int, parts: int) -> int | None:
@@ -129,13 +132,13 @@ def _sed_lines(text: str, at: int) -> int:
 def sql(text: str) -> bool:
     """Say whether no statement runs a program, or reads or writes a file of the client or server."""
     return (
-        len(text) < LONGEST and not _SQL.search(text) and not (_COPY.search(text) and _PROGRAM.search(text))
+        len(text) < _LONGEST and not _SQL.search(text) and not (_COPY.search(text) and _PROGRAM.search(text))
     )
 
 
 def ex(text: str) -> bool:
     """Say whether the Ex commands of vi are all known, and start nothing."""
-    if len(text) >= LONGEST or "\\=" in text:
+    if len(text) >= _LONGEST or "\\=" in text:
         return False
     return all(_EX.fullmatch(part.strip(" \t:")) for part in _EX_PART.split(text))
 
@@ -147,7 +150,7 @@ def ed(text: str) -> bool:
 
 def awk(text: str) -> bool:
     """Say whether an awk program starts nothing, and names no file."""
-    if len(text) >= LONGEST:
+    if len(text) >= _LONGEST:
         return False
     bare = re.sub(r'"(?:\\.|[^"\\])*"|/(?:\\.|[^/\\\n])*/', '""', text)
     bare = re.sub(r"\|\||[<>]=|>\s{0,9}[\d$]", " ", bare)

@@ -22,6 +22,7 @@ from policies.shell.meaning import Programs, Stdin
 from policies.shell.options import Takes, given
 from policies.shell.places import modes, places
 from policies.shell.quiet import leaves_input
+from policies.shell.roles import ROLES
 from policies.shell.started import (
     LIKE_SUDO,
     OTHER_SHELLS,
@@ -106,11 +107,8 @@ class KnownPrograms(Programs):
         code = CODE.get(_VERSION.sub("", name))
         if code is not None:
             self._code(walk, place, code, words, stdin, fed, file)
-        if name in ("at", "batch") and stdin != "channel" and takes_input(name, words):
-            self._reads_script(walk, place, name, stdin, fed)
-        for path in given(words[1:], Takes("fqt")).values("f") if name in ("at", "batch") else ():
-            if not self._is_there(walk, path):
-                findings.flag(Flag.OPAQUE, "the job is known at run time only", place)
+        if name in ("at", "batch"):
+            self._job(walk, place, name, words, stdin, fed)
         if name == "crontab" and takes_input(name, words):
             self._jobs(walk, place, stdin, fed, file)
         started = starts(name, words) or ()
@@ -261,7 +259,7 @@ class KnownPrograms(Programs):
                     findings.flag(Flag.OPAQUE, "the code is known at run time only", place)
             for script in scripts_in(text.text, code):
                 self._nested(walk, Word(script), place, "file", certain=False)
-        named = found.values(*code.paths)
+        named = found.values(*code.files)
         for path in named:
             if path.text != "-" and not self._is_there(walk, path):
                 findings.flag(Flag.OPAQUE, f"the {code.language} script is known at run time only", place)
@@ -269,7 +267,7 @@ class KnownPrograms(Programs):
             return
         if any(path.text == "-" or path.text.startswith(_INPUT) for path in named):
             self._code_on_input(walk, place, code, stdin, fed, file)
-        elif found.has(*code.files) or (code.first and not code.input):
+        elif found.has(*code.files, *code.away) or (code.first and not code.input):
             pass
         elif not operands or operands[0].text == "-" or code.input:
             if not found.has(*code.quiet) and not (stdin == "channel" and (code.plus or texts)):
@@ -298,6 +296,15 @@ class KnownPrograms(Programs):
         path = posixpath.normpath(posixpath.join(walk.findings.cwd, file.text))
         written = {touch.value.text for touch in walk.findings.writes}
         return file.literal and path not in written and _DEVICE.match(path) is None
+
+    def _job(
+        self, walk: Walk, place: int, name: str, words: list[Word], stdin: Stdin, fed: str | None
+    ) -> None:
+        """Note the job that at is given, on its input or in a file."""
+        if stdin != "channel" and takes_input(name, words):
+            self._reads_script(walk, place, name, stdin, fed)
+        if not all(self._is_there(walk, file) for file in given(words[1:], ROLES[name].takes).values("f")):
+            walk.findings.flag(Flag.OPAQUE, "the job is known at run time only", place)
 
     def _jobs(self, walk: Walk, place: int, stdin: Stdin, fed: str | None, file: Word | None) -> None:
         """Note the jobs of a table that stands on the input of crontab."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from policies.facts import Word
 from policies.shell.after_all import reads_after_all
-from policies.shell.filters import surely_reads_file
+from policies.shell.filters import FLAGS, surely_reads_file
 from policies.shell.options import NONE, Takes, given
 from policies.shell.started import LIKE_SUDO, splits
 from policies.shell.wrappers import STARTERS
@@ -279,51 +279,6 @@ _VERBS: Mapping[str, tuple[Takes, frozenset[str]]] = {
     "supervisorctl": (NONE, frozenset(["restart", "start", "status", "stop", "update"])),
     "apt-cache": (NONE, frozenset(["madison", "policy", "search", "show"])),
 }
-# With files to read they read nothing else.
-_READ_FILES = frozenset(
-    [
-        "awk",
-        "base64",
-        "bzip2",
-        "cat",
-        "cksum",
-        "cmp",
-        "column",
-        "comm",
-        "cut",
-        "diff",
-        "egrep",
-        "fgrep",
-        "fold",
-        "gawk",
-        "grep",
-        "gunzip",
-        "gzip",
-        "head",
-        "hexdump",
-        "iconv",
-        "jq",
-        "mawk",
-        "md5sum",
-        "nl",
-        "od",
-        "paste",
-        "rev",
-        "sed",
-        "sha1sum",
-        "sha256sum",
-        "sha512sum",
-        "sort",
-        "split",
-        "tac",
-        "tail",
-        "uniq",
-        "wc",
-        "xz",
-        "zcat",
-        "zgrep",
-    ]
-)
 _TOLD_BY_FILE = frozenset({"dd", "psql", "sqlite3", "tar"})  # takes_input has told that they read a file
 _STANDS_ALONE = frozenset({"busybox", "gdb", "toybox"})  # these start others, and read their commands as well
 
@@ -346,7 +301,7 @@ def leaves_input(name: str, words: Sequence[Word], *, starts: bool) -> bool:
         return starts
     if name in _TOLD_BY_FILE:
         return not any(map(splits, given_words))
-    if name in _READ_FILES:
+    if name in FLAGS:
         return surely_reads_file(name, words)
     if name == "crontab":
         return [word.text for word in given_words[:1]] == ["-l"]

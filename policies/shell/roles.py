@@ -44,7 +44,22 @@ _VI = Roles(
     files={"S": "r", "s": "r", "w": "w", "W": "w", "log": "w"},
 )
 
+_AWK = Roles(
+    "r",
+    skip=1,
+    takes=Takes("fFvieEl", "file field-separator assign include exec source"),
+    unskip=("f", "file", "E", "exec", "e", "source"),
+)
+_SED = Roles(
+    "r",
+    skip=1,
+    takes=Takes("efl", "expression file line-length"),
+    unskip=("e", "f", "expression", "file"),
+)
+
 ROLES: Mapping[str, Roles] = {
+    **dict.fromkeys(["awk", "gawk", "mawk", "nawk"], _AWK),
+    **dict.fromkeys(["sed", "gsed"], _SED),
     **dict.fromkeys(
         [
             "cat",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from policies.facts import Word
+from policies.shell.code import CODE
 from policies.shell.filters import reads_no_file
 from policies.shell.options import Takes, given
 from policies.shell.started import SSH
@@ -133,7 +134,6 @@ _ALWAYS_READS = frozenset(
     ]
 )
 _OF_REDIS = Takes("hpanu", "user pass")
-_OF_SQLITE = Takes("", "cmd separator nullvalue newline")
 _SQLITE = re.compile(
     r"-{1,2}(?:cmd|separator|nullvalue|newline|header|noheader|csv|json|line|list|column|html|batch|bail|readonly|box"
     r"|table|markdown|ascii|tabs|echo|safe|quote|version|help)"
@@ -193,7 +193,7 @@ def takes_input(name: str, words: Sequence[Word]) -> bool:
         )
         if name == "sqlite3":
             known = all(_SQLITE.fullmatch(text) for text in texts if text.startswith("-"))
-            return not known or len(given(words[1:], _OF_SQLITE, single=True).operands) < 2
+            return not known or len(given(words[1:], CODE["sqlite"].takes, single=True).operands) < 2
         return not inline and not (name == "redis-cli" and given(words[1:], _OF_REDIS).operands)
     if name in ("openssl", "gpg"):
         return not any(map(_WITHOUT_INPUT.fullmatch, texts)) and not (
