@@ -107,6 +107,7 @@ class Meters:
 
     def leave(self) -> None:
         """Count no more: the session is over, and on record."""
+        self._when_joined = _nothing  # else it knows the session: a circle, that lasts until a collection
         if self._joined:
             self._tallies.leave(self._identity, self._recording.id)
 
@@ -221,3 +222,7 @@ def _amount(limit: Limit, passing: bytes, found: Counter[str]) -> int:
             return passing.count(b"\n")
         case Measure.HITS:
             return sum(count for name, count in found.items() if name in limit.detectors)
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -93,15 +93,14 @@ class Relay:
         the bot's channel stays open, for the caller to say so and close it.
         """
         try:
-            async with asyncio.TaskGroup() as group:
-                inward = group.create_task(self._from_bot())
-                outward = group.create_task(self._from_target())
-                self._directions = [inward, outward]
-                inward.add_done_callback(lambda _task: outward.cancel())
-                outward.add_done_callback(lambda _task: inward.cancel())
+            inward, outward = await self._both_ways()
+        except asyncio.CancelledError as cancelled:
+            # Its traceback leads to the group, whose parent task keeps it: a circle, until a collection.
+            raise cancelled.with_traceback(None) from None
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         finally:  # also when the session ends and cancels this: which files were cut short is evidence
+            self._directions = []  # each knows the relay: another
             if self._tapping is not None:
                 await self._tapping.finish()
         if self._failure is not None:
@@ -113,6 +112,16 @@ class Relay:
             await self._append([self._exit_event(exited)])
             self.bot.exit(exited)
         return Outcome(exited=exited, bot_gone=not inward.cancelled())
+
+    async def _both_ways(self) -> tuple[asyncio.Task[None], asyncio.Task[Exited | None]]:
+        """Relay until one direction is done, which ends the other; return both tasks."""
+        async with asyncio.TaskGroup() as group:
+            inward = group.create_task(self._from_bot())
+            outward = group.create_task(self._from_target())
+            self._directions = [inward, outward]
+            inward.add_done_callback(lambda _task: outward.cancel())
+            outward.add_done_callback(lambda _task: inward.cancel())
+        return inward, outward
 
     async def _from_bot(self) -> None:
         """Pass on what the bot sends; return when its channel is gone."""

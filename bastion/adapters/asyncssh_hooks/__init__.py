@@ -102,6 +102,10 @@ Bounds._process_global_request
 Bounds._process_userauth_banner
     a target may send banners for as long as the login may take. Wanted: a bound.
     Test: test_t20_banners_without_end_end_the_connection
+Bounds._cleanup
+    a connection that has gone knows its own method still, and keeps its keys and all that it served until a
+    collection. Wanted: nothing that is kept.
+    Test: test_a_connection_that_has_ended_is_let_go_of
 Bounds.internal_error
     asyncssh takes a packet cut short, or text in no known encoding, for an error of its own in places: the peer is
     dropped without a word, and the log has a stack trace. Wanted: ProtocolError everywhere.

@@ -306,7 +306,8 @@ class Bounds(_Connection):
             super().internal_error(exc_info, error_logger)
 
     def _cleanup(self, exc: Exception | None) -> None:
-        self.over = exc if isinstance(exc, OverLimit) else None
+        # Not itself: it knows the frames that it comes from, which know this connection.
+        self.over = OverLimit(exc.limit, exc.reason, exc.code) if isinstance(exc, OverLimit) else None
         for timer in (self._rekey_timer, self._idle_timer):
             if timer is not None:
                 timer.cancel()
@@ -314,6 +315,8 @@ class Bounds(_Connection):
         self._room.set()
         self._keys_agreed.set()
         super()._cleanup(exc)
+        # It was a method of its own: a circle, which would keep keys in memory until a collection.
+        self._recv_handler = _nothing_more
 
     # asyncssh looks handlers up in a table of the class, not by name: each class that has bounds takes these in.
     BOUNDED_HANDLERS = {  # noqa: RUF012
@@ -324,3 +327,8 @@ class Bounds(_Connection):
         MSG_CHANNEL_OPEN: _process_channel_open,
         MSG_CHANNEL_OPEN_CONFIRMATION: _process_channel_open_confirmation,
     }
+
+
+def _nothing_more() -> bool:
+    """Take in no packet: the connection has gone."""
+    return False
