@@ -134,6 +134,8 @@ class Bounds(_Connection):
     # Packets that come in.
 
     def data_received(self, data: bytes, datatype: Any = None) -> None:
+        if self._recv_handler is _nothing_more:
+            return
         self._taken_bytes += len(data)
         super().data_received(data, datatype)
 

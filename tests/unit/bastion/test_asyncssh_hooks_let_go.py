@@ -31,3 +31,13 @@ async def test_t20_a_connection_that_went_over_a_limit_is_let_go_of() -> None:
             server.judge.why = server.judge.connection = None
             writer.close()
             await gone(kept)
+
+
+async def test_t20_what_comes_on_a_connection_that_has_ended_is_not_kept() -> None:
+    async with listening() as server:
+        async with asyncio.timeout(20), server.connect():
+            connection = server.judge.connection
+        async with asyncio.timeout(10):
+            await server.judge.lost.wait()
+        connection.data_received(bytes(100_000))
+        assert connection._inpbuf == b""
