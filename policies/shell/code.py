@@ -57,7 +57,7 @@ _PYTHON = Code(
 )
 _AWK = Code(
     "awk",
-    Takes("fFvieElo", "file field-separator assign include exec source"),
+    Takes("fFvieEl", "file field-separator assign include exec source"),
     ("e", "source"),
     first=True,
     files=("f", "file", "E", "exec"),

@@ -24,6 +24,7 @@ quick(sys.stdin.read())
 @pytest.mark.parametrize(
     "statement",
     [
+        "gawk -o 'BEGIN { system(\"rm x\") }'",
         "vim -c '!rm x' -c q f",
         "vim -c ':!rm x'",
         "vim f -c '!rm x'",
