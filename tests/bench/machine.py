@@ -47,10 +47,13 @@ def file_system(folder: Path) -> str:
 
 
 def _processor() -> str:
+    """Return the model's name, with family and model: many a cloud calls several generations by one name."""
+    told: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+        key, _colon, value = line.partition(":")
+        told.setdefault(key.strip(), value.strip())
+    name = told.get("model name", platform.machine())
+    return f"{name} (family {told['cpu family']}, model {told['model']})" if "cpu family" in told else name
 
 
 def _first_line(*words: str) -> str:
