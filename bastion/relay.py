@@ -33,7 +33,7 @@ from recorder.recording import Recording
 
 _KINDS: Mapping[Stream, Kind] = {"input": Kind.INPUT, "output": Kind.OUTPUT, "error": Kind.ERROR}
 STRAIGHT_BYTES = 4096  # more than a person or a prompt says at once: larger pieces are worth joining first
-IN_FLIGHT = 2  # batches of one direction that are with the recorder at once
+IN_FLIGHT = 4  # batches of one direction that are with the recorder at once: fewer wait for a slow disk
 BATCH_BYTES = 512 * 1024  # each is held several times: for the record, its file, the cipher, the socket
 
 
