@@ -100,7 +100,7 @@ class Relay:
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         finally:  # also when the session ends and cancels this: which files were cut short is evidence
-            self._directions = []  # each knows the relay: another
+            self._directions = []  # they know the relay: a circle too
             if self._tapping is not None:
                 await self._tapping.finish()
         if self._failure is not None:

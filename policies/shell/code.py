@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from policies.facts import Word
 from policies.shell import plain
 from policies.shell.options import NONE, Given, Takes, tail
+from policies.shell.roles import ROLES
 
 
 def _never(_text: str) -> bool:
@@ -57,7 +58,7 @@ _PYTHON = Code(
 )
 _AWK = Code(
     "awk",
-    Takes("fFvieEl", "file field-separator assign include exec source"),
+    ROLES["awk"].takes,
     ("e", "source"),
     first=True,
     files=("f", "file", "E", "exec"),
@@ -66,7 +67,7 @@ _AWK = Code(
 )
 _SED = Code(
     "sed",
-    Takes("efl", "expression file line-length"),
+    ROLES["sed"].takes,
     ("e", "expression"),
     first=True,
     files=("f", "file"),
