@@ -91,7 +91,7 @@ def main() -> None:
         from tests.fuzz import catalog
 
         target = catalog.target(asked.target)
-    from tests.fuzz.target import watched
+    from tests.fuzz.target import CPU_S, watched
 
     corpus = asked.folder / "corpus"
     for folder in (corpus, asked.folder / "finds"):
@@ -103,7 +103,7 @@ def main() -> None:
     def one(data: bytes) -> None:
         run.executions += 1
         try:
-            watched(target, data)
+            watched(target, data, CPU_S)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a find
             run.keep(error, data)
         now_s = processor_s()

@@ -59,13 +59,10 @@ def test_no_input_made_of_real_values_breaks_a_parser(name: str) -> None:
         (lambda data: [None for _ in range(400_000)] and None, "processor time"),
     ],
 )
-def test_a_finding_is_raised(
-    run: Callable[[bytes], None], what: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tests.fuzz.target.CPU_S", 0.001)
+def test_a_finding_is_raised(run: Callable[[bytes], None], what: str) -> None:
     target = Target(name="x", feeds="x", run=run, seeds=lambda: [b"x"], mutate=lambda data, *_: data)
     with pytest.raises((Finding, IndexError), match=what):
-        watched(target, b"x")
+        watched(target, b"x", most_cpu_s=0.001)
 
 
 def test_processor_time_is_that_of_programs_too_which_a_target_starts() -> None:
