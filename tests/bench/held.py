@@ -43,7 +43,7 @@ class Held:
     def release(self) -> None:
         """End them all."""
         for client in self._clients:
-            client.terminate()
+            client.kill()
         for client in self._clients:
             client.communicate(timeout=60)
         self._clients.clear()

@@ -74,7 +74,7 @@ def test_following_tells_each_step_as_it_comes(world: World, mark: Path) -> None
         f"{seen['id']}  approved by kim@acme.example\n",
         f"{seen['id']}  ended: approved by kim@acme.example\n",
     ]
-    follower.terminate()
+    follower.kill()
     follower.communicate(timeout=20)
 
 

@@ -80,7 +80,7 @@ def session(world: World) -> str:
     )
     assert b"two42" in master.run(first).stdout
     assert master.run("echo three").stdout == b"three\n"
-    master.program.terminate()
+    master.program.kill()
     master.program.communicate()
     row: dict[str, Any] = world.ended_session()
     return str(row["id"])

@@ -236,7 +236,7 @@ def test_a_new_policy_judges_the_next_request_of_a_session_that_lives_on(mine: W
     mine.rewrite_policy(before)
     mine.reload()
     assert master.run("echo three").stdout == b"three\n"
-    master.program.terminate()
+    master.program.kill()
     master.program.communicate()
     row = mine.ended_session()
     verdicts = [event["detail"]["verdict"] for event in mine.events(row["id"]) if event["kind"] == "verdict"]

@@ -185,7 +185,7 @@ def test_t48_a_connection_that_stands_opens_nothing_once_it_is_locked(world: Wor
     done = world.ssh("-S", str(control), "bastion", "approvals")
     assert done.returncode == 126
     assert f"{DEPLOYER} is locked by {KIM} ({name})" in done.stderr.decode()
-    program.terminate()
+    program.kill()
     program.communicate(timeout=20)
     unlock(world, name)
 

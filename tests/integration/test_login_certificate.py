@@ -300,7 +300,7 @@ def test_login_serves_one_request_on_a_connection(world: World) -> None:
         second = world.run("ssh", *shared, "login@bastion", "certificate", stdin=token)
         assert (second.stdout, second.returncode) == (b"", 126)
         assert b"login@ serves one request" in second.stderr
-        master.terminate()
+        master.kill()
 
 
 def test_t22_login_forwards_nothing(world: World) -> None:

@@ -48,7 +48,7 @@ def test_t48_l6_an_expired_certificate_starts_nothing_on_a_connection_that_is_st
         # What was started in time goes on: its length is the identity's to bound.
         out, _ = live.communicate(b"after\n", timeout=30)
         assert (live.returncode, out) == (0, b"after\n")
-        master.terminate()
+        master.kill()
 
 
 async def test_t48_l6_a_session_ends_when_it_has_lasted_as_long_as_its_identity_may(own_world: World) -> None:
