@@ -56,7 +56,7 @@ HOMES = {
     "sqlite3": ("recorder/*", "bastion/demo/story.py", "bastion/notices/outbox.py"),
     "sqlite_utils": ("recorder/store*.py",),
     "stdnum": ("policies/masking/validators.py",),
-    "tabulate": ("bastion/cli/*",),
+    "tabulate": ("bastion/cli/tables.py",),
     "tree_sitter": ("policies/shell/grammar.py",),
     "tree_sitter_bash": ("policies/shell/grammar.py",),
     "ulid": ("bastion/house.py",),

@@ -18,7 +18,8 @@ import click
 
 from bastion.cli import running
 from bastion.cli.approval_history import history, history_objects, history_table
-from bastion.cli.door import Door, config_option, open_evidence
+from bastion.cli.door import Door
+from bastion.cli.sources import config_option, open_evidence
 from bastion.cli.times import since_us
 from bastion.clock import Clock
 from bastion.errors import OperatorError

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tabulate import tabulate
-
+from bastion.cli.tables import table
 from bastion.cli.times import iso, short
 from recorder.audit import Entry
 from recorder.terminal import plain
@@ -99,4 +98,4 @@ def history_table(holds: Iterable[dict[str, Any]]) -> str:
         for hold in holds
     ]
     headers = ["hold", "asked (UTC)", "identity", "on", "rule", "what became of it", "session"]
-    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True) if rows else "nothing has waited"
+    return table(rows, headers) if rows else "nothing has waited"

@@ -17,9 +17,10 @@ from typing import Any
 import click
 
 from bastion.cli import present
-from bastion.cli.door import Door, config_option, open_evidence, public_keys, read_config
+from bastion.cli.door import Door
 from bastion.cli.exposure import exposure
 from bastion.cli.replay import play
+from bastion.cli.sources import config_option, open_evidence, public_keys, read_config
 from bastion.cli.times import since_us
 from bastion.clock import Clock
 from bastion.errors import OperatorError

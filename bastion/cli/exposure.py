@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tabulate import tabulate
 
-from bastion.cli.door import Door, config_option, open_evidence
+from bastion.cli.door import Door
+from bastion.cli.sources import config_option, open_evidence
+from bastion.cli.tables import table
 from bastion.cli.times import since_us
 from bastion.clock import Clock
 from recorder.evidence import Filter, SessionRow
@@ -135,7 +136,7 @@ def _table(by: str, counts: Mapping[str, Count]) -> str:
         for key, count in counts.items()
     ]
     headers = (by, "passed", "masked", "sessions", "bytes out", "files out", "what")
-    return str(tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True))
+    return table(rows, headers)
 
 
 def exposure_text(exposure: Mapping[str, Mapping[str, int]]) -> str:

@@ -18,7 +18,8 @@ from pathlib import Path
 import click
 
 from bastion.cli import running
-from bastion.cli.door import Door, config_option, read_config, user
+from bastion.cli.door import Door, user
+from bastion.cli.sources import config_option, read_config
 from bastion.errors import OperatorError, ServeError
 from bastion.holds.callers import Caller
 from bastion.locks.lock import Kind

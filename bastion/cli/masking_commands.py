@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
-from tabulate import tabulate
 
-from bastion.cli.door import Door, config_option, config_path
+from bastion.cli.door import Door
+from bastion.cli.sources import config_option, config_path
+from bastion.cli.tables import table
 from bastion.config import keys_folder
 from bastion.errors import OperatorError
 from bastion.named_values import listed_values, value_key
@@ -85,7 +86,7 @@ def redact(
         raise click.UsageError("this command runs on the bastion itself only")
     if listing:
         rows = [(it.name, it.kind.value, "yes" if it.default else "no", it.title) for it in DETECTORS]
-        click.echo(tabulate(rows, headers=["detector", "kind", "on", "what it finds"]))
+        click.echo(table(rows, ["detector", "kind", "on", "what it finds"], ruled=True))
         return
     chosen = Action(kind=ActionKind(action))
     try:

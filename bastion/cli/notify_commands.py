@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tabulate import tabulate
 
-from bastion.cli.door import Door, config_option, read_config
+from bastion.cli.door import Door
+from bastion.cli.sources import config_option, read_config
+from bastion.cli.tables import table
 from bastion.clock import Clock
 from bastion.errors import OperatorError
 from bastion.notices.courier import Courier, Outcome
@@ -100,7 +101,7 @@ def list_channels(door: Door, config_file: Path | None, as_json: bool) -> None:
     else:
         rows = [[one["name"], one["kind"], ", ".join(one["events"]), one["waiting"]] for one in found]
         headers = ["channel", "kind", "told of", "waiting"]
-        click.echo(tabulate(rows, headers, tablefmt="plain", disable_numparse=True))
+        click.echo(table(rows, headers))
 
 
 def _channel(config: Config, name: str) -> ChannelSettings:

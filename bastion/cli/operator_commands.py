@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 
 from bastion.addresses import parse_listen
-from bastion.cli.door import Door, config_option, config_path, read_config
+from bastion.cli.door import Door
+from bastion.cli.sources import config_option, config_path, read_config
 from bastion.clock import Clock
 from bastion.config import load
 from bastion.errors import OperatorError

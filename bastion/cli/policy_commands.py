@@ -16,9 +16,10 @@ from typing import BinaryIO
 import click
 
 from bastion.cli import judgement
-from bastion.cli.door import Door, config_option, config_path, open_evidence, read_config
+from bastion.cli.door import Door
 from bastion.cli.policy_files import operators_errors, policy_of, read_policies
 from bastion.cli.rehearsal import DEFAULT_SHELL, facts_of, rehearsed
+from bastion.cli.sources import config_option, config_path, open_evidence, read_config
 from bastion.cli.times import since_us
 from bastion.clock import Clock
 from bastion.config_warnings import unknown_names

@@ -11,9 +11,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tabulate import tabulate
-
 from bastion.cli.exposure import exposure_text, files_text, limits_text
+from bastion.cli.tables import table
 from bastion.cli.times import iso, lasted, short
 from recorder.events import Event, Kind
 from recorder.evidence import SessionRow
@@ -51,7 +50,7 @@ def session_table(rows: list[SessionRow]) -> str:
     """Return the sessions as a table for people."""
     if not rows:
         return "no sessions"
-    table = [
+    cells = [
         (
             plain(row.id),
             short(row.started_us),
@@ -67,7 +66,7 @@ def session_table(rows: list[SessionRow]) -> str:
         for row in rows
     ]
     headers = ("session", "started (UTC)", "took", "identity", "on", "access", "result", "in", "out", "run")
-    return str(tabulate(table, headers=headers, tablefmt="plain", disable_numparse=True))
+    return table(cells, headers)
 
 
 def header(row: SessionRow) -> dict[str, Any]:

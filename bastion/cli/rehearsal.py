@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tabulate import tabulate
-
+from bastion.cli.tables import table
 from bastion.cli.times import iso, short
 from bastion.errors import OperatorError
 from bastion.principal import find_identity
@@ -101,7 +100,7 @@ class Report:
         ]
         if rows:
             heads = ("first", "identity", "where", "verdict", "by", "", "statement")
-            lines += ["", tabulate(rows, headers=heads, tablefmt="plain", disable_numparse=True)]
+            lines += ["", table(rows, heads)]
         return "\n".join(lines)
 
 

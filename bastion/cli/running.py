@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 import click
 
-from bastion.cli.door import Door, read_config
+from bastion.cli.door import Door
+from bastion.cli.sources import read_config
 from bastion.errors import OperatorError
 
 F = TypeVar("F", bound=Callable[..., Any])
