@@ -64,7 +64,7 @@ class Premises:
         self.lock = _lock(config.bastion.data)
         self._database = config.bastion.database
         if config.bastion.workers > 1:
-            self._turn = turn.Turn(self._database)
+            self._turn = turn.Turn(self._database, config.bastion.workers)
         self.store = Store(
             self._database,
             self.keyring.seal,

@@ -25,6 +25,7 @@ from recorder.errors import StoreClosed, StoreError
 from recorder.jobs import Answers, Job, Landed, Outcome, all_undone
 from recorder.seal import Signer
 from recorder.store_schema import check_ours, create_schema, is_blank
+from recorder.turn import Turn
 from recorder.wal import FOLD_BYTES, WriteAheadLog
 
 Durability = Literal["power", "process"]
@@ -128,7 +129,7 @@ class Store:
         now_us: Callable[[], int],
         durability: Durability = "power",
         journal: Callable[[audit.Entry], None] = lambda _entry: None,
-        turn: contextlib.AbstractContextManager[None] | None = None,
+        turn: Turn | None = None,
     ) -> None:
         """Open (or make) the file and start the writer thread; raise StoreError.
 
@@ -138,9 +139,10 @@ class Store:
         self.signer = signer
         self.now_us = now_us
         self._journal = journal
-        self._turn = turn if turn is not None else contextlib.nullcontext()
+        self._turn: contextlib.AbstractContextManager[None] = turn or contextlib.nullcontext()
         self._connection = connect(path, durability="process", create=True)
-        self._log = WriteAheadLog(path, durable=durability == "power")
+        writers = turn.processes if turn is not None else 1
+        self._log = WriteAheadLog(path, durable=durability == "power", writers=writers)
         self._queue: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._unsafe: queue.SimpleQueue[list[Outcome] | None] = queue.SimpleQueue()
         self._answers: dict[asyncio.AbstractEventLoop, Answers] = {}

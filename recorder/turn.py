@@ -27,8 +27,9 @@ SUFFIXES = ("-queue", "-turn")
 class Turn:
     """One process's place in the line; for one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the lock files beside an evidence file; raise StoreError."""
+    def __init__(self, path: Path, processes: int) -> None:
+        """Open the lock files beside an evidence file that so many processes write to; raise StoreError."""
+        self.processes = processes
         self._files: list[int] = []
         try:
             for file in _files(path):

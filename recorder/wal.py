@@ -30,7 +30,9 @@ from typing import IO
 
 from recorder.errors import StoreError
 
-FOLD_BYTES = 256 * 1024 * 1024  # what the log may hold before it is folded under bulk
+FOLD_BYTES = (
+    256 * 1024 * 1024
+)  # what the log may hold, of all who write to it, before it is folded under bulk
 FOLD_COMMITS = 100  # after as many small commits it is folded too: a log that is used again need not grow
 LEFT_BYTES = 16 * 1024 * 1024  # of a log as long as that, the writer folds so much itself, and begins it anew
 QUIET_S = 1.0  # without load it is folded when nothing was written for as long
@@ -39,10 +41,15 @@ QUIET_S = 1.0  # without load it is folded when nothing was written for as long
 class WriteAheadLog:
     """The log that lies beside the evidence file while it is open."""
 
-    def __init__(self, path: Path, *, durable: bool) -> None:
-        """Start the thread that folds; `durable` says whether `sync` is to wait for the disk."""
+    def __init__(self, path: Path, *, durable: bool, writers: int) -> None:
+        """Start the thread that folds; `durable` says whether `sync` is to wait for the disk.
+
+        Each of several processes that write counts its own bytes only, so each folds once it has written its share.
+        If all waited until there was enough for one, SQLite would have a writer fold it, in its turn, while all wait.
+        """
         self.path = path
         self._durable = durable
+        self._fold_bytes = FOLD_BYTES // writers
         self._file: int | None = None
         self._touched: IO[bytes] | None = None
         self._unfolded_bytes = 0
@@ -85,7 +92,7 @@ class WriteAheadLog:
         self._small_commits = 0 if bulk else self._small_commits + 1
         if not self._written.is_set():
             self._written.set()
-        if self._unfolded_bytes >= FOLD_BYTES or self._small_commits >= FOLD_COMMITS:
+        if self._unfolded_bytes >= self._fold_bytes or self._small_commits >= FOLD_COMMITS:
             self._small_commits = 0
             self._due.set()
 

@@ -123,7 +123,7 @@ class Worker:
             now_us=clock.now_us,
             durability=config.recorder.durability,
             journal=journal_entry,
-            turn=Turn(config.bastion.database),
+            turn=Turn(config.bastion.database, config.bastion.workers),
         )
         self._server = Server(
             config=config,

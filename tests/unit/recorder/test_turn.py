@@ -31,7 +31,7 @@ from recorder.store import Store
 from recorder.turn import Turn
 
 async def main(path, key, name, entries):
-    store = Store(path, Signer(key), now_us=lambda: time.time_ns() // 1000, turn=Turn(path))
+    store = Store(path, Signer(key), now_us=lambda: time.time_ns() // 1000, turn=Turn(path, 2))
     print("ready", flush=True)
     sys.stdin.readline()
 
@@ -50,7 +50,7 @@ HOLDER = """\
 import sys, time
 from pathlib import Path
 from recorder.turn import Turn
-with Turn(Path(sys.argv[1])):
+with Turn(Path(sys.argv[1]), 2):
     print("mine", flush=True)
     sys.stdin.read()
 """
@@ -73,7 +73,7 @@ def program(text: str, *words: str | Path) -> subprocess.Popen[str]:
 
 def test_l1_l8_processes_that_write_without_pause_share_one_chain_and_none_is_starved(path: Path) -> None:
     key = generate_seal_key()
-    store = Store(path, Signer(key), now_us=Ticking(), turn=Turn(path))
+    store = Store(path, Signer(key), now_us=Ticking(), turn=Turn(path, 2))
     writers = [program(WRITER, path, key, str(number), str(ENTRIES)) for number in range(WRITERS)]
     for writer in writers:
         assert writer.stdout is not None
@@ -104,7 +104,7 @@ def test_l2_a_process_that_is_killed_in_its_turn_gives_it_back(path: Path) -> No
     taken = threading.Event()
 
     def take() -> None:
-        with Turn(path):
+        with Turn(path, 2):
             taken.set()
 
     waiting = threading.Thread(target=take)
@@ -117,7 +117,7 @@ def test_l2_a_process_that_is_killed_in_its_turn_gives_it_back(path: Path) -> No
 
 
 def test_l2_what_fails_in_a_turn_does_not_keep_it(path: Path) -> None:
-    store = Store(path, Signer(generate_seal_key()), now_us=Ticking(), turn=Turn(path))
+    store = Store(path, Signer(generate_seal_key()), now_us=Ticking(), turn=Turn(path, 2))
 
     def fault(_transaction: object) -> None:
         raise ValueError("not this one")
@@ -129,7 +129,7 @@ def test_l2_what_fails_in_a_turn_does_not_keep_it(path: Path) -> None:
 
 
 async def test_l2_without_its_place_in_line_a_store_writes_nothing(path: Path) -> None:
-    turn = Turn(path)
+    turn = Turn(path, 2)
     store = Store(path, Signer(generate_seal_key()), now_us=Ticking(), turn=turn)
     for file in turn._files:
         os.close(file)
@@ -142,7 +142,7 @@ async def test_l2_without_its_place_in_line_a_store_writes_nothing(path: Path) -
 
 
 def test_the_lock_files_go_with_the_last_process(path: Path) -> None:
-    turn = Turn(path)
+    turn = Turn(path, 2)
     assert {file.name for file in path.parent.iterdir()} == {
         "recordings.sqlite-queue",
         "recordings.sqlite-turn",
@@ -151,4 +151,4 @@ def test_the_lock_files_go_with_the_last_process(path: Path) -> None:
     remove(path)
     assert list(path.parent.iterdir()) == []
     with pytest.raises(StoreError, match="cannot take turns"):
-        Turn(path.parent / "missing" / "recordings.sqlite")
+        Turn(path.parent / "missing" / "recordings.sqlite", 2)

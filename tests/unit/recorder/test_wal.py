@@ -15,6 +15,7 @@ from recorder import wal
 from recorder.errors import StoreError
 from recorder.seal import Signer, generate_seal_key
 from recorder.store import BULK_BYTES, Store, Transaction
+from recorder.turn import Turn
 
 BULK = b"x" * (2 * BULK_BYTES)
 
@@ -169,6 +170,23 @@ async def test_the_log_is_folded_when_it_is_quiet_and_when_it_is_long(
             await asyncio.sleep(0.02)
     await asyncio.to_thread(store.close)
     assert not Path(f"{path}-wal").exists()
+
+
+async def test_one_of_two_processes_folds_when_half_of_a_long_log_is_its_own(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not know what the other has written: together they would reach what SQLite has a writer fold."""
+    monkeypatch.setattr(wal, "QUIET_S", 3600.0)
+    monkeypatch.setattr(wal, "FOLD_BYTES", 20 * len(BULK))
+    turn = Turn(path, 2)
+    store = Store(path, Signer(generate_seal_key()), now_us=lambda: 1, turn=turn)
+    for seq in range(10):
+        await store.submit(lambda t, seq=seq: chunk(t, seq, BULK))  # type: ignore[misc]
+    async with asyncio.timeout(20):
+        while path.stat().st_size < 10 * len(BULK):
+            await asyncio.sleep(0.02)
+    await asyncio.to_thread(store.close)
+    turn.close()
 
 
 async def test_the_writer_folds_only_a_log_twice_as_long_and_what_one_fold_takes_is_written_over(
