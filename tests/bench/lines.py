@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import bulk, connect, cost, echo, gate, loop, masked, redact, soak, stalled, workers
+from tests.bench import bulk, connect, cores, cost, echo, gate, loop, masked, redact, soak, stalled, workers
 from tests.bench.run import Run
 from tests.bench.table import Row
 
@@ -14,6 +14,7 @@ LINES: Mapping[str, Callable[[Run], list[Row]]] = {
     "stalled": stalled.measure,
     "echo": echo.measure,
     "workers": workers.measure,
+    "cores": cores.measure,
     "gate": gate.measure,
     "redact": redact.measure,
     "masked": masked.measure,

@@ -1,6 +1,6 @@
 """Measure what a second process of the bastion adds to transfers that run side by side.
 
-Transfers, clients, the target and the bastion share the machine: on few cores the clients take what the bastion gains.
+Clients, target and bastion share the machine: on few cores the clients take what the bastion gains (see cores.py).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def measure(run: Run) -> list[Row]:
         for number in range(pairs + 1):
             for name, ground in grounds.items():
                 before_s = ground.process.cpu_s()
-                speed = _at_once(ground.bastion, payload, size)
+                speed = transfers(ground.bastion, payload, size)
                 time.sleep(SETTLE_S)
                 if number:
                     speeds[name].append(speed)
                     cpu[name].append((ground.process.cpu_s() - before_s) / (TRANSFERS * size) * GB)
             if number:
-                speeds["jump"].append(_at_once(one.jump, payload, size))
+                speeds["jump"].append(transfers(one.jump, payload, size))
     return _rows(speeds, cpu, size, pairs)
 
 
@@ -69,7 +69,7 @@ def _rows(speeds: dict[str, list[float]], cpu: dict[str, list[float]], size: int
     ]
 
 
-def _at_once(side: Side, payload: Path, size: int) -> float:
+def transfers(side: Side, payload: Path, size: int) -> float:
     """Return the bytes a second of all transfers together; raise BenchFault."""
     began = time.perf_counter()
     clients = [
