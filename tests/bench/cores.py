@@ -8,10 +8,9 @@ Source  Linux, cgroup-v2, "cpu.max"; cgroup-v1, sched-bwc ("cpu.cfs_quota_us")
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.bench.faults import BenchFault
@@ -25,8 +24,6 @@ PART = 0.4  # of a core
 PERIOD_US = 10_000
 CGROUPS = Path("/sys/fs/cgroup")
 COUNTS = (1, 2)
-
-_numbers = itertools.count(1)
 
 
 def measure(run: Run) -> list[Row]:
@@ -63,41 +60,37 @@ def held(ground: Ground, count: int) -> Iterator[None]:
     serving = others if count > 1 else [first]  # the first of several only hands connections over
     if len(serving) != count:
         raise BenchFault(f"{len(serving)} processes serve, not {count}")
-    groups: list[Path] = []
-    try:
+    with ExitStack() as groups:
         try:
             for pid in serving:
-                groups.append(_group())
-                (groups[-1] / "cgroup.procs").write_text(str(pid))
+                groups.enter_context(_group(pid))
         except OSError as error:
             raise BenchFault(
                 f"cannot hold a process to a part of a core: {error.filename}: {error.strerror}: "
                 "it takes root, and the cpu controller of cgroups"
             ) from None
         yield
+
+
+@contextmanager
+def _group(pid: int) -> Iterator[None]:
+    """Keep a process in a control group that may use PART of a core; raise OSError."""
+    second_version = (CGROUPS / "cgroup.controllers").exists()
+    root = CGROUPS if second_version else CGROUPS / "cpu"
+    group = root / f"bastion-bench-{os.getpid()}-{pid}"
+    quota_us = int(PERIOD_US * PART)
+    if second_version:
+        (root / "cgroup.subtree_control").write_text("+cpu")
+    group.mkdir()
+    try:
+        if second_version:
+            (group / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
+        else:
+            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (group / "cpu.cfs_quota_us").write_text(str(quota_us))
+        (group / "cgroup.procs").write_text(str(pid))
+        yield
     finally:
-        for group in groups:
-            _give_back(group)
-
-
-def _group() -> Path:
-    """Make a control group that may use PART of a core; raise OSError."""
-    quota_us, name = int(PERIOD_US * PART), f"bastion-bench-{os.getpid()}-{next(_numbers)}"
-    if (CGROUPS / "cgroup.controllers").exists():
-        (CGROUPS / "cgroup.subtree_control").write_text("+cpu")
-        group = CGROUPS / name
-        group.mkdir()
-        (group / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
-    else:
-        group = CGROUPS / "cpu" / name
-        group.mkdir()
-        (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-        (group / "cpu.cfs_quota_us").write_text(str(quota_us))
-    return group
-
-
-def _give_back(group: Path) -> None:
-    """Set free what is held, and delete the group."""
-    for pid in (group / "cgroup.procs").read_text().split():
-        (group.parent / "cgroup.procs").write_text(pid)
-    group.rmdir()
+        for held_pid in (group / "cgroup.procs").read_text().split():
+            (root / "cgroup.procs").write_text(held_pid)
+        group.rmdir()

@@ -29,9 +29,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 def test_l1_t43_kill_9_at_random_points_of_random_traffic_loses_no_byte_that_was_released(
     scene: Scene,
 ) -> None:
-    balance = kills(scene, KILLS)
+    balance = Balance()
+    for _ in range(3):  # where programs start slowly, some kills come before anybody is connected
+        balance.add(kills(scene, KILLS))
+        if balance.interrupted >= KILLS:
+            break
     assert (balance.lost, balance.wrong) == (0, [])
-    assert balance.interrupted > 0
+    assert balance.interrupted >= KILLS
     assert min(balance.released_in, balance.released_out) > 1_000_000
     assert balance.recorded_in >= balance.released_in
 

@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "recordings.sqlite"
 
 
-def opened(path: Path, **options: str) -> Store:
+def opened(path: Path, **options: str | Turn) -> Store:
     return Store(path, Signer(generate_seal_key()), now_us=lambda: 1, **options)  # type: ignore[arg-type]
 
 
@@ -156,37 +156,27 @@ async def test_with_durability_process_the_disk_is_not_waited_for(
     await asyncio.to_thread(store.close)
 
 
-@pytest.mark.parametrize(("quiet_s", "fold_bytes"), [(0.05, 2**40), (3600.0, 1024 * 1024)])
+@pytest.mark.parametrize(
+    ("quiet_s", "fold_bytes", "processes"),
+    [(0.05, 2**40, 1), (3600.0, 8 * len(BULK), 1), (3600.0, 32 * len(BULK), 2)],
+    ids=["quiet", "long", "one of two, its share"],
+)
 async def test_the_log_is_folded_when_it_is_quiet_and_when_it_is_long(
-    path: Path, monkeypatch: pytest.MonkeyPatch, quiet_s: float, fold_bytes: int
+    path: Path, monkeypatch: pytest.MonkeyPatch, quiet_s: float, fold_bytes: int, processes: int
 ) -> None:
+    """One of two does not know what the other has written: together they would reach what SQLite has a writer fold."""
     monkeypatch.setattr(wal, "QUIET_S", quiet_s)
     monkeypatch.setattr(wal, "FOLD_BYTES", fold_bytes)
-    store = opened(path)
+    turn = Turn(path, processes)
+    store = opened(path, turn=turn)
     for seq in range(20):
         await store.submit(lambda t, seq=seq: chunk(t, seq, BULK))  # type: ignore[misc]
     async with asyncio.timeout(20):
         while path.stat().st_size < 10 * len(BULK):
             await asyncio.sleep(0.02)
     await asyncio.to_thread(store.close)
-    assert not Path(f"{path}-wal").exists()
-
-
-async def test_one_of_two_processes_folds_when_half_of_a_long_log_is_its_own(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It does not know what the other has written: together they would reach what SQLite has a writer fold."""
-    monkeypatch.setattr(wal, "QUIET_S", 3600.0)
-    monkeypatch.setattr(wal, "FOLD_BYTES", 20 * len(BULK))
-    turn = Turn(path, 2)
-    store = Store(path, Signer(generate_seal_key()), now_us=lambda: 1, turn=turn)
-    for seq in range(10):
-        await store.submit(lambda t, seq=seq: chunk(t, seq, BULK))  # type: ignore[misc]
-    async with asyncio.timeout(20):
-        while path.stat().st_size < 10 * len(BULK):
-            await asyncio.sleep(0.02)
-    await asyncio.to_thread(store.close)
     turn.close()
+    assert not Path(f"{path}-wal").exists()
 
 
 async def test_the_writer_folds_only_a_log_twice_as_long_and_what_one_fold_takes_is_written_over(
